@@ -1,0 +1,1 @@
+"""The only place that runs SQL or opens files."""
