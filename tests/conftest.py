@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine is slow, not wrong: no example is failed for the time it took.
-settings.register_profile("relook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is slow, not wrong: no example is failed for the time it took. Under CI the examples are the same
+# in every run, so that a change is judged by itself; at home each run looks for new ones.
+settings.register_profile(
+    "relook",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",
+)
 settings.load_profile("relook")
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,14 +7,28 @@ import pytest
 
 from analysis.commands.saved import forget_slice, save_slice
 from analysis.errors import AnalysisError, FileFaultError, NeedsChoiceError, UnknownNameError
+from analysis.store.loading import LoadOptions, load_files
 from analysis.store.schema import SCHEMA_VERSION, TABLES
 from analysis.store.sql import Fragment
 from analysis.store.workspace import Fingerprint, Workspace
 
 
+@pytest.fixture(scope="module")
+def content(tmp_path_factory, make_items, make_predictions):
+    """A workspace with items and predictions, loaded once."""
+    folder = tmp_path_factory.mktemp("content")
+    make_items().to_csv(folder / "train.csv", index=False)
+    make_predictions().to_csv(folder / "predictions.csv", index=False)
+    workspace = Workspace(folder / "w.relook")
+    load_files(workspace, [folder / "train.csv", folder / "predictions.csv"], LoadOptions())
+    workspace.close()
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 @pytest.fixture
-def loaded(desk, make_items, make_predictions):
-    desk.load(desk.put("train.csv", make_items()), desk.put("predictions.csv", make_predictions()))
+def loaded(desk, content):
+    for name, data in content.items():
+        desk.put(name, data)
     return desk
 
 
