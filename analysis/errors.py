@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 __all__ = [
     "AnalysisError",
+    "CancelledError",
     "FileFaultError",
     "NeedsChoiceError",
     "UnknownNameError",
@@ -43,6 +44,13 @@ class NeedsChoiceError(AnalysisError):
 
 class WorkspaceBusyError(AnalysisError):
     """Another process holds the workspace file."""
+
+
+class CancelledError(AnalysisError):
+    """The user stopped the work; everything is as it was before."""
+
+    def __init__(self) -> None:
+        super().__init__("Cancelled. Nothing was changed.")
 
 
 class UnknownNameError(AnalysisError):

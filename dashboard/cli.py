@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
 import typer
 from rich.console import Console
@@ -20,12 +20,16 @@ from rich.table import Table as RichTable
 
 from analysis.commands import text
 from analysis.commands.annotators import AnnotatorsOptions, review_annotators
+from analysis.commands.duplicates import find_workspace_duplicates
 from analysis.commands.faults import describe_fault
 from analysis.commands.info import describe_workspace
 from analysis.commands.labels import LabelsOptions, find_suspects
 from analysis.commands.load import LoadOptions, load, read_classes
+from analysis.commands.people import PeopleOptions, read_merge, review_people
+from analysis.commands.positive import choose_positive, describe_positive
 from analysis.commands.request import RequestOptions, write_request
 from analysis.commands.slices import SlicesOptions, profile_slices
+from analysis.commands.text_duplicates import describe_duplicates
 from analysis.commands.workspaces import Workspace, check_readable, workspace_at
 from analysis.errors import AnalysisError
 
@@ -114,7 +118,7 @@ def _existing(path: Path) -> Workspace:
 @app.command("load")
 def load_(
     workspace: WorkspacePath,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV, TSV or Parquet files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Tables, workbooks, matrices or exports.")],
     split: Annotated[
         str | None, typer.Option(help="The split of all rows; else a column, the file name, or train.")
     ] = None,
@@ -123,7 +127,7 @@ def load_(
     model: Annotated[str | None, typer.Option(help="The name of the model that predicted.")] = None,
     gold: Annotated[bool, typer.Option("--gold", help="The votes are those of experts.")] = False,
     classes: Annotated[Path | None, typer.Option(help="The order of the classes, one a line.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of text files; UTF-8 if not said.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of text files; detected if not said.")] = None,
     max_rejects: Annotated[float, typer.Option(help="Refuse a file with a larger share of faulty rows.")] = 0.01,
     replace: Annotated[bool, typer.Option("--replace", help="Known ids take the new values.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, and keep nothing.")] = False,
@@ -156,6 +160,43 @@ def _read_role(given: str) -> tuple[str, str]:
 def info_(workspace: WorkspacePath, how: FormatOption = Format.TEXT) -> None:
     """Say what a workspace holds."""
     _show(describe_workspace(workspace_at(workspace)), how, text.describe_info)
+
+
+@app.command("duplicates")
+def duplicates_(
+    workspace: WorkspacePath,
+    near: Annotated[bool, typer.Option("--near", help="Items that are almost equal, instead of equal ones.")] = False,
+    split: SplitOption = None,
+    how: FormatOption = Format.TEXT,
+) -> None:
+    """List items that say the same, or almost the same, also in different splits."""
+    result = find_workspace_duplicates(workspace_at(workspace), kind="near" if near else "exact", split=split)
+    _show(result, how, describe_duplicates)
+
+
+@app.command("positive")
+def positive_(
+    workspace: WorkspacePath,
+    positive: Annotated[str | None, typer.Argument(metavar="[CLASS]", help="The positive class of the two.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="It is predicted where its probability is at least this.")
+    ] = None,
+    no_threshold: Annotated[
+        bool, typer.Option("--no-threshold", help="Predict what was loaded: the more probable class.")
+    ] = False,
+    split: SplitOption = None,
+    model: ModelOption = None,
+    how: FormatOption = Format.TEXT,
+) -> None:
+    """Say or set the positive class of a binary problem and the threshold from which it is predicted."""
+    found = workspace_at(workspace)
+    if positive is None and threshold is None and not no_threshold:
+        result = describe_positive(found, split=split, model=model)
+    else:
+        result = choose_positive(
+            found, positive, threshold=threshold, forget_threshold=no_threshold, split=split, model=model
+        )
+    _show(result, how, text.describe_positive)
 
 
 @app.command("slices")
@@ -205,6 +246,26 @@ def annotators_(
     """Show how people label, each against the others, with intervals."""
     result = review_annotators(workspace_at(workspace), AnnotatorsOptions(where, names))
     _show(result, how, text.describe_annotators)
+
+
+@app.command("people")
+def people_(
+    workspace: WorkspacePath,
+    file: Annotated[
+        Path | None, typer.Option(help="A table of people: person, name, id, email, team, time_zone.")
+    ] = None,
+    merge: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=PERSON", help="Two names are one person; may be repeated.")
+    ] = None,
+    undo: Annotated[int | None, typer.Option(metavar="N", help="Take the merge of this number back.")] = None,
+    names: Annotated[bool, typer.Option("--names/--no-names", help="Names, or pseudonyms for sharing.")] = True,
+    who: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who says so.")] = None,
+    how: FormatOption = Format.TEXT,
+) -> None:
+    """Say who is behind the names, propose which names are one person, merge them and undo it."""
+    merges = tuple(read_merge(pair) for pair in merge or ())
+    options = PeopleOptions(file=file, merges=merges, undo=undo, names=names, who=who)
+    _show(review_people(workspace_at(workspace), options), how, text.describe_people)
 
 
 @app.command("request")
@@ -282,7 +343,7 @@ def serve_(
 
 @app.command("demo")
 def demo_(port: PortOption = None, headless: HeadlessOption = False) -> None:
-    """Open the dashboard on the sample: handwritten digits and a panel of annotators."""
+    """Open the dashboard on the sample: support tickets, a model, and the people who labelled them."""
     from dashboard.parts.serving import make_demo, serve
 
     workspace, sample = make_demo()
@@ -297,13 +358,21 @@ def main() -> None:
         sys.stderr.write(f"relook: {error.message}\n")
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        _end_interrupted()
     except Exception as error:  # noqa: BLE001  (the one edge: users never see a traceback)
+        # DuckDB may see Ctrl+C before Python does, and tells it as an error of its own.
+        if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+            _end_interrupted()
         if _tell_usage(error):
             sys.exit(2)
         sys.stderr.write(f"relook: {describe_fault(error)}\n")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_interrupted() -> NoReturn:
+    sys.stderr.write("relook: interrupted. The workspace is as it was.\n")
+    sys.exit(130)
 
 
 def _tell_usage(error: Exception) -> bool:

@@ -8,9 +8,11 @@ import streamlit as st
 from analysis.commands.faults import describe_fault
 from analysis.commands.workspaces import workspace_at
 from analysis.errors import AnalysisError
-from dashboard.parts import state, widgets
+from dashboard.parts import queries, state, widgets
+from dashboard.parts.add_files import is_own
 from dashboard.parts.frame import draw_frame, draw_welcome
 from dashboard.parts.plain import escape_markdown
+from dashboard.parts.progress import draw_progress
 from dashboard.parts.strings import PAGES
 
 # The icon is drawn here: a named one would be fetched from elsewhere by every visitor's browser.
@@ -38,7 +40,12 @@ name = next(key for key, candidate in pages.items() if candidate.title == page.t
 
 try:
     path = state.workspace_path()
-    if path is None or not path.exists():
+    job = queries.jobs().busy_with(state.first_path())
+    if job is not None:
+        # The file belongs to the job until it ends: no page could read it.
+        st.header(job.title, anchor=False)
+        draw_progress(job, may_cancel=is_own(job))
+    elif path is None or not path.exists():
         draw_welcome(path)
     else:
         draw_frame(workspace_at(path))

@@ -16,6 +16,7 @@ from analysis.commands.labels import LabelsOptions, find_suspects_in
 from analysis.commands.results import to_json
 from analysis.core.facts import Population
 from analysis.core.panel import fetch_gold, fetch_panel
+from analysis.core.people import resolve_names
 from analysis.core.slice_text import parse_slice
 from analysis.errors import AnalysisError, UnknownNameError
 from analysis.store.sql import Fragment, template, value
@@ -161,7 +162,7 @@ def review_annotators(workspace: Workspace, options: AnnotatorsOptions) -> Annot
         gold = fetch_gold(snapshot)
         quality = compute_annotator_quality(votes, gold=gold)
         pace = compute_pace(votes).set_index("annotator")
-        experts = int(snapshot.fetch_one(Fragment("SELECT count(*) FROM annotators WHERE expert"))[0])
+        experts = int(snapshot.fetch_one(Fragment("SELECT count(DISTINCT person) FROM people WHERE expert"))[0])
         alpha, note = _compute_alpha(votes)
         notes += [note] if note else []
         if experts:
@@ -191,6 +192,7 @@ def describe_annotator(workspace: Workspace, annotator: str, where: str = "all")
     """
     with workspace.read() as snapshot:
         votes = _fetch_votes(snapshot, where)
+        annotator = resolve_names(snapshot).get(annotator, annotator)
     if annotator not in set(votes["annotator"]):
         raise UnknownNameError("annotator", annotator, sorted(set(votes["annotator"])))
     table = compute_confusion(votes, annotator)
@@ -227,7 +229,7 @@ def _compute_alpha(votes: pd.DataFrame) -> tuple[Alpha, str | None]:
 def _fetch_names(snapshot: Snapshot, *, names: bool) -> dict[str, str]:
     return {
         name: name if names else pseudonym
-        for name, pseudonym in snapshot.fetch_all(Fragment("SELECT name, pseudonym FROM annotators"))
+        for name, pseudonym in snapshot.fetch_all(Fragment("SELECT DISTINCT name, pseudonym FROM people"))
     }
 
 
@@ -243,7 +245,7 @@ def _count_suspects(snapshot: Snapshot, options: AnnotatorsOptions) -> tuple[dic
         return {}, []
     rows = snapshot.fetch_all(
         template(
-            "SELECT a.name, count(DISTINCT v.item) FROM votes v JOIN annotators a ON a.annotator = v.annotator "
+            "SELECT a.name, count(DISTINCT v.item) FROM votes v JOIN people a ON a.annotator = v.annotator "
             "JOIN items i ON i.item = v.item JOIN (SELECT unnest({ids}) AS item_id, unnest({labels}) AS label) s "
             "ON s.item_id = i.item_id AND s.label = v.label "
             "WHERE i.split = {split} AND v.source IN ('given', 'vote') GROUP BY a.name ORDER BY a.name",

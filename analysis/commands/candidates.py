@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.commands.labels import to_shortest
 from analysis.core.facts import Population
 from analysis.core.panel import fetch_gold, fetch_typical_seconds
+from analysis.core.people import resolve_names
 from analysis.core.predicate import Predicate, Slice
 from analysis.core.probabilities import fetch_probabilities
 from analysis.core.slice_text import parse_slice
@@ -23,7 +24,15 @@ from analysis.store.readers.lines import read_lines
 from analysis.store.sql import Fragment, template, value
 from analysis.store.workspace import Model, Snapshot
 
-__all__ = ["SOURCES", "Evidence", "describe_repeats", "find_candidates", "find_evidence", "find_trusted"]
+__all__ = [
+    "SOURCES",
+    "Evidence",
+    "choose_assignees",
+    "describe_repeats",
+    "find_candidates",
+    "find_evidence",
+    "find_trusted",
+]
 
 SOURCES: Final = {
     "labels": "suspected labels, worst first",
@@ -211,9 +220,11 @@ def _fetch_details(snapshot: Snapshot, items: list[int]) -> dict[int, dict[str, 
     rows = snapshot.fetch_all(
         template(
             "SELECT i.item, i.split, i.item_id, c.label, g.name, v.names FROM items i "
-            "JOIN current c ON c.item = i.item LEFT JOIN annotators g ON g.annotator = i.given_by "
+            "JOIN current c ON c.item = i.item LEFT JOIN people g ON g.annotator = i.given_by "
             "LEFT JOIN (SELECT v.item, list_sort(list(DISTINCT a.name)) AS names FROM votes v "
-            "JOIN annotators a ON a.annotator = v.annotator GROUP BY v.item) v ON v.item = i.item "
+            # Whoever voted is known under each of their names, so that none of them gets the item again.
+            "JOIN people p ON p.annotator = v.annotator JOIN people o ON o.person = p.person "
+            "JOIN annotators a ON a.annotator = o.annotator GROUP BY v.item) v ON v.item = i.item "
             "WHERE i.item = ANY({items})",
             items=value(items) if items else Fragment("CAST([] AS INTEGER[])"),
         )
@@ -242,6 +253,17 @@ def describe_repeats(snapshot: Snapshot, tasks: pd.DataFrame) -> list[str]:
         )
     )
     return [f"Items that are already out in {request}: {items:,}." for request, items in rows]
+
+
+def choose_assignees(snapshot: Snapshot, names: Sequence[str], notes: list[str]) -> tuple[str, ...]:
+    """Return who labels, as named; of several names of one person the first, with a note."""
+    owners = resolve_names(snapshot)
+    chosen: dict[str, str] = {}
+    for name in names:
+        kept = chosen.setdefault(owners.get(name, name), name)
+        if kept != name:
+            notes.append(f"{name!r} and {kept!r} are one person, who is asked as {kept!r}.")
+    return tuple(chosen.values())
 
 
 def find_trusted(snapshot: Snapshot, split: str | None) -> pd.DataFrame:

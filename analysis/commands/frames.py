@@ -75,13 +75,22 @@ class OpenWorkspace(Workspace):
             )
 
     def votes(self) -> pd.DataFrame:
-        """Return every vote: ``split, item_id, annotator, label, source, started_at, labelled_at, seconds, batch``."""
+        """Return every vote with all that is known of it.
+
+        Returns
+        -------
+        DataFrame
+            ``split, item_id, annotator, label`` (missing: cannot tell, or rejected by a review), ``source,
+            started_at, labelled_at, seconds, batch, round, suggested, guideline, comment, reviewer, verdict``, in
+            order of arrival. Merged names are the person's.
+        """
         with self.read() as snapshot:
             return snapshot.fetch(
                 Fragment(
                     "SELECT i.split, i.item_id, a.name AS annotator, v.label, v.source, v.started_at, v.labelled_at, "
-                    "v.seconds, v.batch FROM votes v JOIN items i ON i.item = v.item "
-                    "JOIN annotators a ON a.annotator = v.annotator ORDER BY v.vote"
+                    "v.seconds, v.batch, v.round, v.suggested, v.guideline, v.comment, r.name AS reviewer, v.verdict "
+                    "FROM votes v JOIN items i ON i.item = v.item JOIN people a ON a.annotator = v.annotator "
+                    "LEFT JOIN people r ON r.annotator = v.reviewer ORDER BY v.vote"
                 )
             )
 

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.commands.positive import RARE_SHARE, Decision
 from analysis.commands.results import to_json
+from analysis.commands.warnings import DataWarning, find_warnings
+from analysis.core.halves import Halves, describe_halves
+from analysis.store.decision import read_decision
 from analysis.store.sql import Fragment, template, value
 from analysis.store.workspace import Model, Snapshot, Workspace
 
@@ -47,14 +51,6 @@ class ColumnInfo:
 
 
 @dataclass(frozen=True)
-class DataWarning:
-    """Something about the data that makes numbers mean less than they seem to."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
 class Info:
     """What the workspace holds; the JSON of ``relook info``."""
 
@@ -69,6 +65,9 @@ class Info:
     requests: int
     ledger_entries: int
     columns: tuple[ColumnInfo, ...]
+    halves: Halves | None
+    decision: Decision | None
+    rare_positives: bool
     warnings: tuple[DataWarning, ...]
     notes: tuple[str, ...] = ()
 
@@ -107,7 +106,7 @@ def _describe(snapshot: Snapshot, model: Model | None) -> Info:
     splits = tuple(_to_split(*row) for row in counted)
     votes, annotators, requests, entries = snapshot.fetch_one(
         Fragment(
-            "SELECT (SELECT count(*) FROM votes), (SELECT count(*) FROM annotators), "
+            "SELECT (SELECT count(*) FROM votes), (SELECT count(DISTINCT person) FROM people), "
             "(SELECT count(*) FROM requests), (SELECT count(*) FROM ledger)"
         )
     )
@@ -120,7 +119,9 @@ def _describe(snapshot: Snapshot, model: Model | None) -> Info:
             )
         )
     )
-    notes = []
+    halves = _count_halves(snapshot)
+    decision = read_decision(snapshot)
+    warnings, notes = find_warnings(snapshot, splits, halves)
     if len(models) > 1 and model is not None:
         notes.append(f"Errors and accuracy are those of model {model.name!r}.")
     return Info(
@@ -135,9 +136,31 @@ def _describe(snapshot: Snapshot, model: Model | None) -> Info:
         requests=requests,
         ledger_entries=entries,
         columns=tuple(ColumnInfo(c.name, c.role, c.type, c.reason) for c in snapshot.columns),
-        warnings=tuple(_find_warnings(snapshot, splits)),
+        halves=halves,
+        decision=decision,
+        rare_positives=decision is not None and _are_positives_rare(snapshot, decision),
+        warnings=tuple(warnings),
         notes=tuple(notes),
     )
+
+
+def _are_positives_rare(snapshot: Snapshot, decision: Decision) -> bool:
+    """Tell whether fewer than a tenth of all labels are positive: recall and precision then lead."""
+    positives, labelled = snapshot.fetch_one(
+        template(
+            "SELECT count(*) FILTER (label = {positive}), count(label) FROM current",
+            positive=value(decision.positive_class),
+        )
+    )
+    return bool(0 < positives < RARE_SHARE * labelled)
+
+
+def _count_halves(snapshot: Snapshot) -> Halves | None:
+    """Count the halves of eval, in which slices are looked for; of the only split where there is no eval."""
+    if not snapshot.splits:
+        return None
+    split = "eval" if "eval" in snapshot.splits else snapshot.splits[0] if len(snapshot.splits) == 1 else None
+    return describe_halves(snapshot, split)
 
 
 def _count_splits(snapshot: Snapshot, model: Model | None) -> list[tuple[Any, ...]]:
@@ -160,68 +183,3 @@ def _add_up(counted: Sequence[tuple[str, int, int, int, int, int]]) -> SplitInfo
 def _to_split(split: str | None, items: int, labelled: int, predicted: int, errors: int, right: int) -> SplitInfo:
     trials = errors + right
     return SplitInfo(split, items, labelled, predicted, errors, right / trials if trials else None)
-
-
-def _find_warnings(snapshot: Snapshot, splits: tuple[SplitInfo, ...]) -> list[DataWarning]:
-    found = []
-    labels = snapshot.fetch_all(
-        Fragment("SELECT given_label, count(*) FROM items WHERE given_label IS NOT NULL GROUP BY 1 ORDER BY 2, 1")
-    )
-    if len(labels) == 1:
-        found.append(DataWarning("one_class", f"All given labels are {labels[0][0]!r}: nothing can be confused."))
-    rare = [(name, n) for name, n in labels if n <= 5] if len(labels) > 1 else []  # noqa: PLR2004
-    if rare:
-        names = ", ".join(f"{name!r} ({n})" for name, n in rare[:5])
-        found.append(DataWarning("rare_class", f"Few items are labelled {names}: their rates are mostly noise."))
-    only_predicted = snapshot.fetch_all(
-        Fragment(
-            "SELECT predicted, count(*) FROM predictions WHERE predicted IS NOT NULL AND predicted NOT IN "
-            "(SELECT given_label FROM items WHERE given_label IS NOT NULL) GROUP BY 1 ORDER BY 2 DESC, 1"
-        )
-    )
-    if labels and only_predicted:
-        names = ", ".join(f"{name!r} ({n:,})" for name, n in only_predicted[:5])
-        found.append(
-            DataWarning("labels_only_in_predictions", f"Predicted but never given: {names}. All count as errors.")
-        )
-    for split in splits:
-        if snapshot.models and 0 < split.predicted < split.items:
-            lost = split.items - split.predicted
-            found.append(
-                DataWarning(
-                    "no_prediction",
-                    f"{lost:,} of {split.items:,} items in {split.split!r} have no prediction.",
-                )
-            )
-        if 0 < split.labelled < split.items:
-            lost = split.items - split.labelled
-            found.append(
-                DataWarning("no_label", f"{lost:,} of {split.items:,} items in {split.split!r} have no label.")
-            )
-    found += _find_shared_contents(snapshot)
-    return found
-
-
-def _find_shared_contents(snapshot: Snapshot) -> list[DataWarning]:
-    """Exact duplicates between splits leak; inside a split they suggest groups."""
-    leaks, repeats = snapshot.fetch_one(
-        Fragment(
-            "SELECT count(*) FILTER (splits > 1), coalesce(sum(n - splits), 0) FROM (SELECT content_sha, "
-            "count(DISTINCT split) AS splits, count(*) AS n FROM items WHERE content_sha IS NOT NULL "
-            "GROUP BY content_sha HAVING count(*) > 1)"
-        )
-    )
-    found = []
-    if leaks:
-        found.append(
-            DataWarning("leak", f"{leaks:,} contents are in more than one split: rates on eval may be too good.")
-        )
-    if repeats:
-        found.append(
-            DataWarning(
-                "duplicates",
-                f"{repeats:,} items repeat the content of another in their split. If they belong together, "
-                "give the column that groups them: --role group=COLUMN.",
-            )
-        )
-    return found

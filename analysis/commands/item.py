@@ -14,7 +14,7 @@ __all__ = ["ItemView", "VoteView", "show_item"]
 
 @dataclass(frozen=True)
 class VoteView:
-    """One vote; ``label`` None means "cannot tell"."""
+    """One vote; ``label`` None means "cannot tell", or of a review that it rejected the label."""
 
     annotator: str
     label: str | None
@@ -22,6 +22,7 @@ class VoteView:
     labelled_at: datetime | None
     seconds: float | None
     batch: str | None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def show_item(workspace: Workspace, item_id: str, *, split: str | None = None, m
         rows = snapshot.fetch_all(
             template(
                 "SELECT i.item, i.split, i.given_label, c.label, i.gold_label, g.name FROM items i "
-                "JOIN current c ON c.item = i.item LEFT JOIN annotators g ON g.annotator = i.given_by "
+                "JOIN current c ON c.item = i.item LEFT JOIN people g ON g.annotator = i.given_by "
                 "WHERE i.item_id = {name} ORDER BY i.split",
                 name=value(item_id),
             )
@@ -94,8 +95,9 @@ def show_item(workspace: Workspace, item_id: str, *, split: str | None = None, m
         text, image, fields = _fetch_fields(snapshot, item)
         votes = snapshot.fetch_all(
             template(
-                "SELECT a.name, v.label, v.source, v.labelled_at, v.seconds, v.batch FROM votes v "
-                "JOIN annotators a ON a.annotator = v.annotator WHERE v.item = {item} "
+                "SELECT a.name, v.label, v.source, v.labelled_at, v.seconds, v.batch, v.verdict "
+                "FROM votes v "
+                "JOIN people a ON a.annotator = v.annotator WHERE v.item = {item} "
                 "ORDER BY v.labelled_at NULLS FIRST, v.vote",
                 item=value(item),
             )
@@ -137,7 +139,11 @@ def _fetch_prediction(
 
 
 def _fetch_fields(snapshot: Snapshot, item: int) -> tuple[str | None, bytes | str | None, tuple[tuple[str, Any], ...]]:
-    kept = [column for column in snapshot.columns if column.stored_as is not None and column.type != "DOUBLE[]"]
+    kept = [
+        column
+        for column in snapshot.columns
+        if column.stored_as is not None and column.type != "DOUBLE[]" and column.role != "derived"
+    ]
     if not kept:
         return None, None, ()
     places = [column_of("f", identifier(str(c.stored_as), [str(c.stored_as)])) for c in kept]

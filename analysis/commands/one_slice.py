@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.commands.overview import Cell
+from analysis.commands.positive import Decision
 from analysis.commands.slices import SliceRow, SlicesOptions, profile_slices_in
 from analysis.core.facts import Population
 from analysis.core.rows import RowsFilter, count_rows, fetch_rows
@@ -55,6 +56,7 @@ class SliceDetail:
     people: tuple[PersonShare, ...]
     labels_as_of: int
     notes: tuple[str, ...] = ()
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def describe_slice(workspace: Workspace, options: SlicesOptions) -> SliceDetail:
         people=people,
         labels_as_of=result.labels_as_of,
         notes=result.notes,
+        decision=result.decision,
     )
 
 

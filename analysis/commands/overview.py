@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from analysis.commands.labels import LabelsOptions, find_suspects_in
+from analysis.commands.positive import RARE_SHARE
 from analysis.core.facts import Population
 from analysis.core.predicate import Predicate, Slice
 from analysis.core.slice_text import parse_slice
 from analysis.errors import AnalysisError
 from analysis.intervals import wilson_interval
+from analysis.store.decision import Decision, read_decision
 from analysis.store.sql import Fragment, template
 from analysis.store.workspace import Model, Snapshot, Workspace
 
@@ -63,6 +65,11 @@ class Overview:
         The error rate of the split looked at; None without predictions.
     cells
         The confusion matrix, only cells that hold anything; rows are labels as they stand.
+    decision
+        Of a binary problem, which class is positive and from which probability on it is predicted; else None.
+    leads
+        The metric to say first: ``"recall"`` (of the positive class, and its precision) where fewer than a tenth
+        of the labels are positive, else ``"error_rate"``.
     suspects, suspects_of
         Suspected labels in the training split and among how many items; None where they cannot be known.
     """
@@ -71,6 +78,8 @@ class Overview:
     split: str | None
     model: str | None
     error: Rate | None
+    decision: Decision | None
+    leads: str
     classes: tuple[str, ...]
     cells: tuple[Cell, ...]
     by_class: tuple[ClassRow, ...]
@@ -116,7 +125,8 @@ def describe_overview(
         items, votes, annotators, requests = snapshot.fetch_one(
             Fragment(
                 "SELECT (SELECT count(*) FROM items), (SELECT count(*) FROM votes), "
-                "(SELECT count(*) FROM annotators WHERE NOT expert), (SELECT count(*) FROM requests)"
+                "(SELECT count(DISTINCT person) FROM people WHERE annotator IN "
+                "(SELECT annotator FROM votes WHERE source IN ('given', 'vote'))), (SELECT count(*) FROM requests)"
             )
         )
         chosen, notes = _choose(snapshot, split)
@@ -124,14 +134,18 @@ def describe_overview(
         cells = _count_cells(snapshot, chosen, known, parse_slice(where)) if chosen and known else ()
         suspects, suspects_split, suspects_of = _count_suspects(snapshot, known, where)
         names = snapshot.classes
+        decision = read_decision(snapshot)
     right = sum(cell.count for cell in cells if cell.label == cell.predicted)
     trials = sum(cell.count for cell in cells)
     classes = tuple(name for name in names if any(name in (c.label, c.predicted) for c in cells))
+    rare = decision is not None and 0 < _count_labelled(decision.positive_class, cells) < RARE_SHARE * trials
     return Overview(
         items=items,
         split=chosen,
         model=known.name if known else None,
         error=Rate.of(trials - right, trials) if trials else None,
+        decision=decision,
+        leads="recall" if rare else "error_rate",
         classes=classes,
         cells=cells,
         by_class=tuple(_describe_class(name, cells) for name in classes),
@@ -166,8 +180,12 @@ def _count_cells(snapshot: Snapshot, split: str, model: Model, where: Slice) -> 
     return tuple(Cell(label, predicted, n) for label, predicted, n in snapshot.fetch_all(query))
 
 
+def _count_labelled(name: str, cells: tuple[Cell, ...]) -> int:
+    return sum(cell.count for cell in cells if cell.label == name)
+
+
 def _describe_class(name: str, cells: tuple[Cell, ...]) -> ClassRow:
-    labelled = sum(cell.count for cell in cells if cell.label == name)
+    labelled = _count_labelled(name, cells)
     predicted = sum(cell.count for cell in cells if cell.predicted == name)
     right = sum(cell.count for cell in cells if cell.label == name == cell.predicted)
     return ClassRow(name, labelled, predicted, Rate.of(right, labelled), Rate.of(right, predicted))

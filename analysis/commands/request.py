@@ -12,7 +12,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from analysis.commands.candidates import SOURCES, describe_repeats, find_candidates, find_trusted
+from analysis.commands.candidates import SOURCES, choose_assignees, describe_repeats, find_candidates, find_trusted
 from analysis.commands.results import to_json
 from analysis.errors import AnalysisError, UnknownNameError
 from analysis.relabel import FORMATS, ColumnKind, Mode, Request, RequestFiles, RequestSpec, build_request, to_files
@@ -290,7 +290,7 @@ def _build(snapshot: Snapshot, options: RequestOptions, model: Model | None) -> 
         mode=options.mode,
         budget_items=options.budget,
         budget_hours=options.hours,
-        assignees=options.assign,
+        assignees=choose_assignees(snapshot, options.assign, notes),
         votes_per_item=options.votes_per_item,
         controls=options.controls,
         due=options.due,
@@ -322,7 +322,7 @@ def _content_kinds(snapshot: Snapshot) -> dict[str, ColumnKind]:
     """Return the columns that may travel: text and images as such, all else as a line beside them."""
     kinds: dict[str, ColumnKind] = {}
     for column in snapshot.columns:
-        if column.stored_as is None or column.type == "DOUBLE[]":
+        if column.stored_as is None or column.type == "DOUBLE[]" or column.role == "derived":
             continue
         if column.role == "image" or column.type == "BLOB":
             kinds[column.name] = "image"

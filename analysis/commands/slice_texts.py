@@ -165,14 +165,19 @@ def describe_column_choice(workspace: Workspace, column: str) -> ColumnChoice:
     with workspace.read() as snapshot:
         source = resolve_columns(snapshot, [column])[column]
         if column == "@annotator":
-            names = snapshot.fetch_all(Fragment("SELECT name FROM annotators WHERE NOT expert ORDER BY name"))
+            names = snapshot.fetch_all(
+                Fragment(
+                    "SELECT DISTINCT name FROM people WHERE annotator IN "
+                    "(SELECT annotator FROM votes WHERE source IN ('given', 'vote')) ORDER BY name"
+                )
+            )
             return ColumnChoice(column, "list", tuple(name for (name,) in names))
         if column == "@batch":
             names = snapshot.fetch_all(Fragment("SELECT batch FROM batches ORDER BY batch"))
             return ColumnChoice(column, "list", tuple(name for (name,) in names))
         if column == "@team":
             names = snapshot.fetch_all(
-                Fragment("SELECT DISTINCT team FROM annotators WHERE team IS NOT NULL ORDER BY team")
+                Fragment("SELECT DISTINCT team FROM people WHERE team IS NOT NULL ORDER BY team")
             )
             return ColumnChoice(column, "list", tuple(name for (name,) in names))
         if column in {"@given_label", "@predicted"}:

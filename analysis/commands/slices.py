@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from analysis.commands.positive import Decision, advise_rare
 from analysis.commands.results import to_json
 from analysis.core.facts import Population, list_columns
 from analysis.core.grouping import GroupCounts, count_groups, fit_grouping
@@ -13,6 +14,7 @@ from analysis.core.predicate import Slice
 from analysis.core.slice_text import parse_slice
 from analysis.errors import AnalysisError
 from analysis.slices import SliceProfile, compute_profile
+from analysis.store.decision import read_decision
 from analysis.store.workspace import Snapshot, Workspace
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _MAX_BY = 2
+_PLAIN = METRICS["error_rate"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class SlicesOptions:
     split, model
         None takes the default (eval; the model loaded last).
     metric, positive
-        The metric, and its class where it is one of a class.
+        The metric, and its class where it is one of a class; None there takes the positive class of a binary
+        problem.
     where
         A slice as text: only these rows are grouped, and "rest" is the rest of them. Without ``by`` the slice
         itself is the one row, against the rest of the split.
@@ -98,6 +102,7 @@ class SlicesResult:
     overlaps: bool
     slices: tuple[SliceRow, ...]
     notes: tuple[str, ...] = ()
+    decision: Decision | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of ``relook slices``."""
@@ -106,6 +111,7 @@ class SlicesResult:
             "model": self.model,
             "metric": self.metric,
             "class": self.positive,
+            "decision": to_json(self.decision),
             "labels_as_of": self.labels_as_of,
             "where": self.where,
             "by": list(self.by),
@@ -173,6 +179,9 @@ def profile_slices_in(snapshot: Snapshot, options: SlicesOptions) -> SlicesResul
         )
     split, note = snapshot.resolve_split(options.split, "eval")
     model = snapshot.resolve_model(options.model)
+    decision = read_decision(snapshot)
+    if options.positive is None and decision is not None and METRICS.get(options.metric, _PLAIN).needs_class:
+        options = replace(options, positive=decision.positive_class)
     metric = resolve_metric(
         options.metric,
         positive=options.positive,
@@ -181,8 +190,10 @@ def profile_slices_in(snapshot: Snapshot, options: SlicesOptions) -> SlicesResul
     )
     population = Population.of(snapshot, split=split, model=model.code, where=where, named=options.by)
     notes = [note] if note else []
+    if decision is not None and options.metric == "error_rate":
+        notes += advise_rare(snapshot, decision, split, model)
     result = _profile(snapshot, population, metric, options, where, notes)
-    return replace(result, split=split, model=model.name, labels_as_of=snapshot.labels_as_of)
+    return replace(result, split=split, model=model.name, labels_as_of=snapshot.labels_as_of, decision=decision)
 
 
 def _profile(

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from analysis.commands.annotators import AnnotatorsResult
 from analysis.commands.info import Info
 from analysis.commands.labels import LabelsResult, Suspect
+from analysis.commands.people import PeopleResult
+from analysis.commands.positive import PositiveResult, say_decision
 from analysis.commands.request import RequestResult
 from analysis.commands.slices import SlicesResult
+from analysis.intervals import wilson_interval
 from analysis.store.loading import LoadReport
 
 __all__ = [
@@ -19,6 +23,8 @@ __all__ = [
     "describe_info",
     "describe_labels",
     "describe_load",
+    "describe_people",
+    "describe_positive",
     "describe_rate",
     "describe_request",
     "describe_slices",
@@ -149,7 +155,12 @@ def describe_info(info: Info) -> Report:
     overall = info.overall
     lines = [f"{describe_count(overall.items)} items, {len(info.classes)} classes, {describe_count(info.votes)} votes."]
     if overall.accuracy is not None:
-        lines.append(f"Accuracy {overall.accuracy:.5f} over all splits: {overall.errors:,} errors.")
+        # Of several models the one that was loaded last.
+        of = f" of model {info.models[-1].model!r}" if len(info.models) > 1 else ""
+        lines.append(f"Accuracy {overall.accuracy:.5f}{of} over all splits: {overall.errors:,} errors.")
+    if info.decision is not None:
+        said = say_decision(info.decision)
+        lines.append(f"{said[0].upper()}{said[1:]} ({info.decision.reason}).")
     splits = Table(
         "Splits",
         ("Split", "Items", "Labelled", "Predicted", "Errors", "Accuracy"),
@@ -172,12 +183,34 @@ def describe_info(info: Info) -> Report:
     return Report(tuple(lines), (splits, columns), tuple(notes))
 
 
+def describe_positive(result: PositiveResult) -> Report:
+    """Describe the positive class, the threshold and what they make of a split."""
+    decision = result.decision
+    said = say_decision(decision)
+    lines = [f"{said[0].upper()}{said[1:]} ({decision.reason})."]
+    if result.trials:
+        recall = describe_rate(*_with_interval(result.found, result.positives))
+        precision = describe_rate(*_with_interval(result.found, result.predicted))
+        lines.append(
+            f"On {result.split} ({result.model}) {describe_rate(result.share)} of {describe_count(result.trials)} "
+            f"labels are positive; recall {recall}, precision {precision}."
+        )
+    return Report(tuple(lines), (), result.notes)
+
+
+def _with_interval(hits: int, trials: int) -> tuple[float | None, float | None, float | None]:
+    if not trials:
+        return None, None, None
+    return hits / trials, *wilson_interval(hits, trials)
+
+
 def describe_slices(result: SlicesResult) -> Report:
     """Describe slices."""
     overall = result.overall
     what = result.metric + (f" of {result.positive}" if result.positive else "")
     line = f"{what} on {result.split} ({result.model}): {_describe_value(result, overall.rate)} over "
-    line += f"{describe_count(overall.trials)} trials."
+    line += f"{describe_count(overall.trials)} trials"
+    line += "." if result.decision is None else f"; {say_decision(result.decision)}."
     counted = {"recall": "Hits", "precision": "Hits", "log_loss": "Sum"}.get(result.metric, "Errors")
     header = ("Slice", "Rows", "Trials", counted, "Rate", "Rest", "Difference", "Lift", "Excess")
     rows = tuple(
@@ -271,6 +304,44 @@ def describe_annotators(result: AnnotatorsResult) -> Report:
         )
     table = Table("Annotators", header, tuple(rows), frozenset(header[1:6]) | {"Suspects"})
     return Report(tuple(lines), (table,), result.notes)
+
+
+def describe_people(result: PeopleResult) -> Report:
+    """Describe who is who, what may be merged and what was."""
+    several = sum(len(person.names) > 1 for person in result.people)
+    line = f"{len(result.people):,} people, {several:,} of them under several names."
+    if result.proposals:
+        pairs = f"{len(result.proposals):,} pair{'s' * (len(result.proposals) != 1)}"
+        line += f" {pairs} may be one person; nothing is merged until you say so: --merge A=B."
+    header = ("Person", "Other names", "Team", "Time zone", "Votes", "Reviews", "First vote", "Last vote")
+    people = tuple(
+        (
+            person.person + (", expert" if person.expert else ""),
+            ", ".join(person.names[1:]) or "–",
+            person.team or "–",
+            person.time_zone or "–",
+            describe_count(person.votes),
+            describe_count(person.reviews),
+            _describe_moment(person.first_vote),
+            _describe_moment(person.last_vote),
+        )
+        for person in result.people
+    )
+    proposals = tuple((p.a, p.b, p.reason, describe_count(p.shared_items)) for p in result.proposals)
+    merges = tuple(
+        (str(m.merge), m.name, m.person, m.who or "–", _describe_moment(m.at), _describe_moment(m.undone))
+        for m in result.merges
+    )
+    tables = (
+        Table("People", header, people, frozenset(("Votes", "Reviews"))),
+        Table("Perhaps one person", ("A", "B", "Why", "Items of both"), proposals, frozenset(("Items of both",))),
+        Table("Merges", ("Merge", "Name", "Person", "By", "When", "Undone"), merges, frozenset(("Merge",))),
+    )
+    return Report((line,), tables, result.notes)
+
+
+def _describe_moment(moment: datetime | None) -> str:
+    return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def describe_request(result: RequestResult) -> Report:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.core.predicate import Slice, to_sql
+from analysis.core.people import resolve_names
+from analysis.core.predicate import Predicate, Slice, to_sql
 from analysis.core.predicate_sql import ColumnKind, ColumnSource
+from analysis.core.slice_values import ValueSet
 from analysis.errors import UnknownNameError
 from analysis.store.sql import Fragment, column_of, identifier, template, value
 from analysis.store.workspace import Snapshot
@@ -39,7 +41,7 @@ _WHO: Final = Fragment(
     "(SELECT v.item, list_sort(list(DISTINCT a.name)) AS names, "
     "list_sort(list(DISTINCT v.batch) FILTER (v.batch IS NOT NULL)) AS batches, "
     "list_sort(list(DISTINCT a.team) FILTER (a.team IS NOT NULL)) AS teams "
-    "FROM votes v JOIN annotators a ON a.annotator = v.annotator WHERE v.source IN ('given', 'vote') GROUP BY v.item)"
+    "FROM votes v JOIN people a ON a.annotator = v.annotator WHERE v.source IN ('given', 'vote') GROUP BY v.item)"
 )
 
 
@@ -55,12 +57,13 @@ def kind_of_column(duck_type: str) -> ColumnKind | None:
 
 
 def list_columns(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the columns that can slice: the user's in their order, then ours that hold anything."""
-    users = [column.name for column in snapshot.columns if column.stored_as and kind_of_column(column.type)]
+    """Return the columns that can slice: the user's in their order, computed ones, then ours that hold anything."""
+    kept = [column for column in snapshot.columns if column.stored_as and kind_of_column(column.type)]
+    users = [column.name for column in sorted(kept, key=lambda column: column.role == "derived")]
     people, batches, teams = snapshot.fetch_one(
         Fragment(
             "SELECT (SELECT count(*) FROM votes WHERE source IN ('given', 'vote')) > 0, "
-            "(SELECT count(*) FROM batches) > 0, (SELECT count(*) FROM annotators WHERE team IS NOT NULL) > 0"
+            "(SELECT count(*) FROM batches) > 0, (SELECT count(*) FROM people WHERE team IS NOT NULL) > 0"
         )
     )
     ours = ["@given_label", "@predicted"] if snapshot.models else ["@given_label"]
@@ -103,6 +106,21 @@ def resolve_columns(snapshot: Snapshot, names: Iterable[str]) -> dict[str, Colum
     return found
 
 
+def _name_people(snapshot: Snapshot, where: Slice) -> Slice:
+    """Read a name that was merged as the person's: a slice kept under it still holds."""
+    if "@annotator" not in where.columns or not (known := resolve_names(snapshot)):
+        return where
+    named = []
+    for test in where.predicates:
+        compared = test.value
+        if test.column == "@annotator" and isinstance(compared, str):
+            compared = known.get(compared, compared)
+        elif test.column == "@annotator" and isinstance(compared, ValueSet):
+            compared = ValueSet(tuple(known.get(str(each), each) for each in compared.values))
+        named.append(Predicate(test.column, test.op, compared))
+    return Slice(tuple(named))
+
+
 @dataclass(frozen=True)
 class Population:
     """The rows that a question is about: a split, a model's predictions of it, and a slice.
@@ -141,13 +159,13 @@ class Population:
             model=value(model),
             inside=Fragment("TRUE") if split is None else template("i.split = {split}", split=value(split)),
             who=template(
-                "LEFT JOIN annotators g ON g.annotator = i.given_by LEFT JOIN {who} w ON w.item = i.item",
+                "LEFT JOIN people g ON g.annotator = i.given_by LEFT JOIN {who} w ON w.item = i.item",
                 who=_WHO,
             )
             if needs_who
             else Fragment(""),
         )
-        return cls(columns, source, to_sql(where, columns))
+        return cls(columns, source, to_sql(_name_people(snapshot, where), columns))
 
     def select(self, columns: Fragment, *, rest: bool = False) -> Fragment:
         """Return a query over the slice, or with ``rest`` over the whole split."""

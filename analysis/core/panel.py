@@ -31,7 +31,7 @@ def fetch_panel(snapshot: Snapshot, population: Population | None = None) -> pd.
     return snapshot.fetch(
         template(
             "SELECT v.item AS item_id, a.name AS annotator, v.label, v.seconds, v.labelled_at, v.batch FROM votes v "
-            "JOIN annotators a ON a.annotator = v.annotator WHERE v.source IN ('given', 'vote') AND {inside} "
+            "JOIN people a ON a.annotator = v.annotator WHERE v.source IN ('given', 'vote') AND {inside} "
             "ORDER BY v.labelled_at NULLS FIRST, v.vote",
             inside=inside,
         )
@@ -48,8 +48,9 @@ def fetch_gold(snapshot: Snapshot) -> pd.DataFrame:
     """
     return snapshot.fetch(
         Fragment(
-            "WITH counted AS (SELECT item, label, count(DISTINCT annotator) AS n FROM votes "
-            "WHERE source = 'expert' AND label IS NOT NULL GROUP BY item, label), "
+            "WITH counted AS (SELECT v.item, v.label, count(DISTINCT a.person) AS n FROM votes v "
+            "JOIN people a ON a.annotator = v.annotator "
+            "WHERE v.source = 'expert' AND v.label IS NOT NULL GROUP BY v.item, v.label), "
             "first AS (SELECT item, max(n) AS most FROM counted GROUP BY item), "
             "experts AS (SELECT c.item, min(c.label) AS label FROM counted c "
             "JOIN first f ON f.item = c.item AND f.most = c.n GROUP BY c.item HAVING count(*) = 1) "

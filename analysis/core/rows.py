@@ -49,12 +49,13 @@ def fetch_rows(
     Returns
     -------
     DataFrame
-        ``item_id, label, predicted, error, confidence``, then the user's columns in their order, bytes and lists
-        left out. A user's column of one of these names has an underscore appended.
+        ``item_id, label, predicted, error, confidence``, then the user's columns in their order and computed ones,
+        bytes and lists left out. A user's column of one of these names has an underscore appended.
     """
+    users = select_users(snapshot, _NAMES, leave=("BLOB", "DOUBLE[]"), derived=True)
     query = template(
         "{rows} AND {only} ORDER BY i.item LIMIT {limit} OFFSET {offset}",
-        rows=population.select(join(", ", [_OURS, *select_users(snapshot, _NAMES, leave=("BLOB", "DOUBLE[]"))])),
+        rows=population.select(join(", ", [_OURS, *users])),
         only=_FILTERS[only],
         limit=value(max(0, min(limit, MAX_PAGE))),
         offset=value(max(0, offset)),
@@ -62,7 +63,9 @@ def fetch_rows(
     return snapshot.fetch(query)
 
 
-def select_users(snapshot: Snapshot, ours: Iterable[str], *, leave: Collection[str] = ()) -> list[Fragment]:
+def select_users(
+    snapshot: Snapshot, ours: Iterable[str], *, leave: Collection[str] = (), derived: bool = False
+) -> list[Fragment]:
     """Select the user's columns (``f``) under their own names, beside columns of ours.
 
     Parameters
@@ -73,6 +76,8 @@ def select_users(snapshot: Snapshot, ours: Iterable[str], *, leave: Collection[s
         The names of our columns; a user's column of such a name, in whatever case, gets underscores appended.
     leave
         Types to leave out.
+    derived
+        Add the columns that relook computed from texts and pictures, after the user's.
 
     Returns
     -------
@@ -80,6 +85,8 @@ def select_users(snapshot: Snapshot, ours: Iterable[str], *, leave: Collection[s
         ``place AS name``, in the user's order.
     """
     kept = [column for column in snapshot.columns if column.stored_as is not None and column.type not in leave]
+    kept = sorted(kept, key=lambda column: column.role == "derived")
+    kept = [column for column in kept if derived or column.role != "derived"]
     taken = {name.casefold() for name in ours}
     own = {column.name.casefold() for column in kept}
     selected = []

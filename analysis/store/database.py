@@ -10,7 +10,6 @@ SQL, no extension is loaded, and no Python variable can be taken for a table.
 """
 
 import atexit
-import re
 import threading
 import time
 from collections import Counter
@@ -21,9 +20,18 @@ from typing import Final
 
 import duckdb
 
-from analysis.errors import AnalysisError, FileFaultError, WorkspaceBusyError
+from analysis.errors import WorkspaceBusyError
+from analysis.store.database_faults import (
+    describe_absence,
+    describe_damage,
+    describe_fault,
+    describe_foreign,
+    is_damage,
+    is_foreign,
+)
+from analysis.store.memory import WRITING, find_limit
 
-__all__ = ["Database", "database_at", "is_closed", "is_empty"]
+__all__ = ["Database", "database_at", "is_closed", "is_empty", "lock_settings"]
 
 LOCKED_DOWN: Final = {
     "enable_external_access": "false",
@@ -34,11 +42,11 @@ LOCKED_DOWN: Final = {
 }
 WAIT_SECONDS: Final = 10.0
 LINGER_SECONDS: Final = 2.0
-_MAGIC: Final = b"DUCK"
-_MAGIC_AT: Final = 8  # behind the checksum of the first block
-_RETRY_SECONDS: Final = 0.05
-_DAMAGE: Final = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException)
-_HOLDER: Final = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+# A page in constant use would never be quiet, and then nobody else could ever write. So the file is let go after
+# this long in any case, for a moment that is longer than the pause between two tries of whoever waits for it.
+HOLD_SECONDS: Final = 2.0
+REST_SECONDS: Final = 0.08
+_RETRY_SECONDS: Final = 0.03
 
 
 class Database:
@@ -64,6 +72,8 @@ class Database:
         self._shared: duckdb.DuckDBPyConnection | None = None
         self._watcher: threading.Thread | None = None
         self._quiet_since = 0.0
+        self._opened_at = 0.0
+        self._rest_until = 0.0
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -84,8 +94,10 @@ class Database:
             try:
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
                 yield cursor
-            except _DAMAGE as error:
-                raise _describe_damage(self.path, error) from error
+            except duckdb.Error as error:
+                if is_damage(error):
+                    raise describe_damage(self.path, error) from error
+                raise
             finally:
                 cursor.close()
         finally:
@@ -122,8 +134,10 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
                 committed = True
-            except _DAMAGE as error:
-                raise _describe_damage(self.path, error) from error
+            except duckdb.Error as error:
+                if is_damage(error):
+                    raise describe_damage(self.path, error) from error
+                raise
             finally:
                 if made and not committed:
                     # While we still hold it: once closed, it may be another process's workspace.
@@ -153,8 +167,25 @@ class Database:
                 self._changed.wait_for(
                     lambda: self._writer is None and not self._writers_waiting, deadline - time.monotonic()
                 )
+                self._rest()
             self._wait_for(lambda: self._writer is None, deadline)
             self._reading[me] += 1
+
+    def _rest(self) -> None:
+        """Let other processes have the file for a moment, where this one has read it for long."""
+        patience = time.monotonic() + REST_SECONDS * 5
+        while True:
+            now = time.monotonic()
+            if now < self._rest_until:
+                self._changed.wait(self._rest_until - now)
+            elif self._shared is None or now - self._opened_at < HOLD_SECONDS or now > patience:
+                # Whoever reads for very long holds the file; the others need not wait for that.
+                return
+            elif self._reading:
+                self._changed.wait(patience - now)
+            else:
+                self._close_shared()
+                self._rest_until = now + REST_SECONDS
 
     def _enter_write(self, me: int, deadline: float) -> None:
         with self._changed:
@@ -193,6 +224,7 @@ class Database:
             with self._changed:
                 self._connecting = False
                 self._shared = connection
+                self._opened_at = time.monotonic()
                 self._changed.notify_all()
         with self._changed:
             self._watcher = threading.Thread(target=self._let_go_when_quiet, daemon=True)
@@ -205,7 +237,7 @@ class Database:
             # Looked at before each try: who held the file may have taken it away again, or made it.
             before = _identify(self.path)
             if before is None and not create:
-                raise _describe_absence(self.path)
+                raise describe_absence(self.path)
             connection = self._try_to_connect(deadline, read_only=False)
             if connection is None:
                 continue
@@ -236,17 +268,30 @@ class Database:
                 self._changed.wait(timeout=LINGER_SECONDS - quiet)
 
     def _try_to_connect(self, deadline: float, *, read_only: bool) -> duckdb.DuckDBPyConnection | None:
-        """Connect, or return None after a moment where another process holds the file and there is still time."""
-        if _is_foreign(self.path):
-            raise _describe_foreign(self.path)
+        """Connect, or return None after a moment where another process holds the file or took it away."""
+        if is_foreign(self.path):
+            raise describe_foreign(self.path)
         try:
-            return duckdb.connect(str(self.path), read_only=read_only, config=dict(LOCKED_DOWN))
+            limit = {} if read_only else {"memory_limit": find_limit(WRITING)}
+            config = {name: setting for name, setting in LOCKED_DOWN.items() if name != "lock_configuration"}
+            connection = duckdb.connect(str(self.path), read_only=read_only, config={**config, **limit})
         except duckdb.Error as error:
-            fault = _describe_fault(self.path, error)
-            if not isinstance(fault, WorkspaceBusyError) or time.monotonic() > deadline:
+            fault = describe_fault(self.path, error, WAIT_SECONDS)
+            # Seen by DuckDB and taken away before it was opened: the next look finds another file, or none.
+            vanished = not read_only and "No such file" in str(error) and self.path.parent.is_dir()
+            if not (vanished or isinstance(fault, WorkspaceBusyError)) or time.monotonic() > deadline:
                 raise fault from error
-        time.sleep(_RETRY_SECONDS)
-        return None
+            time.sleep(_RETRY_SECONDS)
+            return None
+        lock_settings(connection)
+        return connection
+
+
+def lock_settings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Settle what cannot be given on opening, and then nothing more: whatever runs later cannot change a setting."""
+    # In an interactive Python DuckDB would draw a bar into standard output, between the lines of our JSON.
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -257,51 +302,6 @@ def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
 def is_closed(database: Database) -> bool:
     """Tell whether this process has let go of the file."""
     return database._shared is None and database._writer is None  # noqa: SLF001  (same module: the class's own state)
-
-
-def _is_foreign(path: Path) -> bool:
-    """Tell whether a file is of another format: DuckDB opens some, a CSV file say, as databases of its own.
-
-    Asked only while this process does not hold the file: closing any handle on it would give up DuckDB's lock
-    (POSIX.1-2017 ``fcntl``).
-    """
-    with suppress(OSError), path.open("rb") as file:
-        head = file.read(_MAGIC_AT + len(_MAGIC))
-        return bool(head) and head[_MAGIC_AT:] != _MAGIC
-    return False
-
-
-def _describe_foreign(path: Path) -> FileFaultError:
-    return FileFaultError(f"{path} is not a workspace: it is not a DuckDB file. Name a file made by `relook load`.")
-
-
-def _describe_damage(path: Path, error: duckdb.Error) -> AnalysisError:
-    """Describe a file that opened and could then not be read or written: cut off, damaged, or the disk is full."""
-    return FileFaultError(
-        f"{path} cannot be read or written: {str(error).splitlines()[0].rstrip('.')}. "
-        "If the disk has room, the file is damaged: take a copy of it, or load the files into a new workspace."
-    )
-
-
-def _describe_fault(path: Path, error: duckdb.Error) -> AnalysisError:
-    text = str(error)
-    if "Could not set lock" in text:
-        holder = _HOLDER.search(text)
-        who = f"{holder['program']} (process {holder['pid']})" if holder else "another process"
-        return WorkspaceBusyError(
-            f"{path} is held by {who}. Waited {WAIT_SECONDS:.0f} s. Let that process finish, then try again."
-        )
-    if path.is_dir():
-        return FileFaultError(f"{path} is a folder. Name a workspace file, for example {path / 'project.relook'}.")
-    if "database does not exist" in text:
-        return _describe_absence(path)
-    if "not a valid DuckDB database file" in text:
-        return _describe_foreign(path)
-    return FileFaultError(f"{path} cannot be opened as a workspace: {text.splitlines()[0]}")
-
-
-def _describe_absence(path: Path) -> FileFaultError:
-    return FileFaultError(f"There is no workspace at {path}. `relook load {path} FILE...` makes one.")
 
 
 def _identify(path: Path) -> tuple[int, int] | None:

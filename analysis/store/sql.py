@@ -19,7 +19,7 @@ from typing import Any
 
 from analysis.errors import UnknownNameError
 
-__all__ = ["Fragment", "column_of", "identifier", "join", "list_value", "template", "value"]
+__all__ = ["Fragment", "column_of", "identifier", "join", "list_value", "literal", "template", "value"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,25 @@ def column_of(alias: str, column: Fragment) -> Fragment:
 def value(bound: object) -> Fragment:
     """Return a bound value."""
     return Fragment("?", (bound,))
+
+
+def literal(text: str) -> Fragment:
+    """Return text as a quoted constant, for the few places that cannot bind a value, such as a view.
+
+    Raises
+    ------
+    ValueError
+        If the text holds a zero byte, which would end the statement.
+
+    Examples
+    --------
+    >>> literal("it's here.parquet").text
+    "'it''s here.parquet'"
+    """
+    if "\0" in text:
+        message = f"no statement can hold a zero byte, got {text!r}"
+        raise ValueError(message)
+    return Fragment("'" + text.replace("'", "''") + "'")
 
 
 def list_value(bound: Sequence[object]) -> Fragment:

@@ -209,9 +209,28 @@ class Writer(Snapshot):
 
     discarded = False
 
-    def execute(self, statement: Fragment) -> None:
-        """Run one statement that changes something."""
-        self._cursor.execute(statement.text, list(statement.params)).fetchall()
+    def execute(self, statement: Fragment, arriving: pa.RecordBatchReader | pa.Table | None = None) -> None:
+        """Run one statement that changes something.
+
+        Parameters
+        ----------
+        statement
+            The statement.
+        arriving
+            Batches that the statement takes ``FROM arriving``; they are never kept on the way.
+        """
+        if arriving is None:
+            self._cursor.execute(statement.text, list(statement.params)).fetchall()
+            return
+        self._cursor.register("arriving", arriving)
+        try:
+            self._cursor.execute(statement.text, list(statement.params)).fetchall()
+        finally:
+            self._cursor.unregister("arriving")
+
+    def interrupt(self) -> None:
+        """Stop the statement that is running, from another thread; it fails in the thread that waits for it."""
+        self._cursor.interrupt()
 
     def execute_many(self, statement: Fragment, rows: Sequence[Sequence[object]]) -> None:
         """Run one statement for each row of values."""
@@ -223,10 +242,8 @@ class Writer(Snapshot):
         if not table.isidentifier():
             message = f"a temporary table of ours has a plain name, got {table!r}"
             raise ValueError(message)
-        self._cursor.register("arriving", reader)
         name = Fragment(table)
-        self.execute(template("CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving", name=name))
-        self._cursor.unregister("arriving")
+        self.execute(template("CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving", name=name), reader)
 
     def forget(self) -> None:
         """Drop what was remembered of the snapshot, after a change to it."""

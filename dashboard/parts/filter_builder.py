@@ -139,11 +139,14 @@ def draw_method(at: Here, info: Info, *, split: str, key: str, support: bool) ->
     splits = [str(found.split) for found in info.splits]
     with st.popover("Method", icon=":material/tune:", help="What is counted, and on which items"):
         chosen = choose("Split", splits, key=key, default=split, lasting=support) or split
-        metric = choose("Metric", metrics, key="metric", default="error_rate", words=_title) or "error_rate"
+        # Where positives are rare the error rate is low whatever the model does, so recall leads.
+        first = "recall" if info.rare_positives else "error_rate"
+        metric = choose("Metric", metrics, key="metric", default=first, words=_title) or first
         st.caption(METRIC_HELP[metric])
         positive = None
         if list_metrics()[metric][1]:
-            positive = choose("Class", info.classes, key="metric class", default=info.classes[0])
+            said = info.decision.positive_class if info.decision else info.classes[0]
+            positive = choose("Class", info.classes, key="metric class", default=said)
         fewest = 0
         if support:
             fewest = st.number_input(

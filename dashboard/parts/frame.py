@@ -6,12 +6,17 @@ import streamlit as st
 
 from analysis.commands.workspaces import Workspace
 from dashboard.parts import queries, state, widgets
+from dashboard.parts.add_files import draw_add_files
 from dashboard.parts.plain import escape_markdown
-from dashboard.parts.serving import make_demo
+from dashboard.parts.serving import SAMPLES, make_demo
 from dashboard.parts.state import Here
-from dashboard.parts.uploads import draw_upload
 
 __all__ = ["draw_frame", "draw_welcome", "here"]
+
+_CAPTIONS = (
+    "12,000 support tickets in five languages, 25 annotators of two vendors, a trained model",
+    "1,797 images of handwritten digits, nine annotators, a trained model",
+)
 
 
 def here() -> Here:
@@ -63,14 +68,12 @@ def draw_welcome(path: Path | None) -> None:
     left, right = st.columns(2, gap="large")
     with left, st.container(border=True):
         st.subheader("Your files", anchor=False)
-        draw_upload(path or Path.cwd() / "project.relook", key="welcome")
+        draw_add_files(state.first_path(), key="welcome")
     with right, st.container(border=True):
-        st.subheader("The sample", anchor=False)
-        st.markdown(
-            "1,797 handwritten digits, a panel of nine annotators and a real model's out-of-fold probabilities. What "
-            "is real and what is simulated is written beside it."
-        )
+        st.subheader("A sample", anchor=False)
+        st.markdown("What is real in it and what is planted is written beside its files.")
+        name = st.radio("Sample", SAMPLES, captions=_CAPTIONS, label_visibility="collapsed", key="sample choice")
         if st.button("Open sample", icon=":material/play_arrow:", type="primary"):
-            workspace, _files = make_demo()
+            workspace, _files = make_demo(name)
             state.set_workspace(workspace)
             st.rerun()

@@ -18,16 +18,19 @@ from analysis.commands.annotators import (
     describe_annotator,
     review_annotators,
 )
+from analysis.commands.files import LoadedFile, list_loaded_files
 from analysis.commands.info import Info, describe_workspace
 from analysis.commands.item import ItemView, show_item
 from analysis.commands.labels import LabelsOptions, LabelsResult, find_suspects
 from analysis.commands.one_slice import RowsPage, SliceDetail, describe_slice, fetch_slice_rows
 from analysis.commands.overview import Overview, describe_overview
+from analysis.commands.people import PeopleOptions, PeopleResult, review_people
 from analysis.commands.request import RequestRow, list_content_columns, list_requests
 from analysis.commands.saved import SavedSlice, list_saved_slices
 from analysis.commands.slice_texts import ColumnChoice, describe_column_choice, list_filter_columns
 from analysis.commands.slices import SlicesOptions, SlicesResult, profile_slices
 from analysis.commands.workspaces import Fingerprint, Workspace, workspace_at
+from dashboard.parts.jobs import Jobs
 from dashboard.parts.state import Here
 
 __all__ = [
@@ -35,10 +38,13 @@ __all__ = [
     "column_choice",
     "confusion_of",
     "content_columns",
+    "files",
     "filter_columns",
     "info",
     "item",
+    "jobs",
     "overview",
+    "people",
     "requests",
     "rows",
     "saved_slices",
@@ -75,6 +81,17 @@ def _answer(
 ) -> Any:  # noqa: ANN401  (whatever the question answers)
     del key, name
     return _question(workspace_at(_path), *args, **dict(options))
+
+
+@st.cache_resource
+def jobs() -> Jobs:
+    """Return the jobs of this process: one queue for all sessions."""
+    return Jobs()
+
+
+def files(here: Here) -> tuple[LoadedFile, ...]:
+    """Return the files that were loaded."""
+    return _ask(here, list_loaded_files)
 
 
 def info(here: Here) -> Info:
@@ -122,6 +139,11 @@ def annotators(here: Here, options: AnnotatorsOptions) -> AnnotatorsResult:
 def confusion_of(here: Here, annotator: str) -> tuple[Confusion, ...]:
     """Return one person's votes against the consensus of the others."""
     return _ask(here, describe_annotator, annotator, here.where)
+
+
+def people(here: Here) -> PeopleResult:
+    """Return who is who."""
+    return _ask(here, review_people, PeopleOptions())
 
 
 def filter_columns(here: Here) -> tuple[str, ...]:

@@ -15,12 +15,21 @@ from typing import Final
 import platformdirs
 
 from analysis.commands.load import load
-from analysis.commands.workspaces import workspace_at
-from analysis.errors import AnalysisError
+from analysis.commands.people import PeopleOptions, review_people
+from analysis.commands.workspaces import check_readable, workspace_at
+from analysis.errors import AnalysisError, FileFaultError
 
-__all__ = ["find_sample", "make_demo", "serve"]
+__all__ = ["SAMPLES", "find_sample", "make_demo", "serve"]
 
-SAMPLE: Final = "digits"
+SAMPLES: Final = {
+    # The second model of the tickets came after the relabelling, so it is not there when the story begins.
+    "tickets": ("train.parquet", "eval.parquet", "votes.parquet", "predictions-model-1.parquet"),
+    "digits": ("train.parquet", "eval.parquet", "votes.csv", "predictions.csv"),
+}
+"""The samples in the order in which they are offered, and the files that each is loaded from."""
+SAMPLE: Final = "tickets"
+PEOPLE: Final = "people.csv"
+"""Who the annotators are, where a sample says so."""
 _FIRST_PORT: Final = 8501
 _PORTS: Final = 100
 
@@ -39,8 +48,13 @@ def find_sample(name: str = SAMPLE) -> Path:
     return find_folder("sample_data") / name
 
 
-def make_demo() -> tuple[Path, Path]:
-    """Load the sample into a workspace in the user's data folder, once.
+def make_demo(name: str = SAMPLE) -> tuple[Path, Path]:
+    """Load a sample into a workspace in the user's data folder, once.
+
+    Parameters
+    ----------
+    name
+        One of :data:`SAMPLES`.
 
     Returns
     -------
@@ -49,12 +63,21 @@ def make_demo() -> tuple[Path, Path]:
     """
     folder = Path(platformdirs.user_data_dir("relook", appauthor=False))
     folder.mkdir(parents=True, exist_ok=True)
-    workspace, sample = folder / f"{SAMPLE}.relook", find_sample()
+    workspace, sample = folder / f"{name}.relook", find_sample(name)
+    if workspace.exists():
+        try:
+            check_readable(workspace_at(workspace))
+        except FileFaultError:
+            # Of another version, or damaged: kept, as somebody may have worked in it, and made anew.
+            workspace_at(workspace).close()
+            workspace.replace(folder / f"{name}-old.relook")
     if not workspace.exists():
         # Loaded aside and moved, so that two demos started at once cannot see half a workspace.
         with tempfile.TemporaryDirectory(dir=folder) as aside:
             fresh = Path(aside) / workspace.name
-            load(workspace_at(fresh), sorted(path for path in sample.iterdir() if path.suffix in {".csv", ".parquet"}))
+            load(workspace_at(fresh), [sample / file for file in SAMPLES[name]])
+            if (sample / PEOPLE).is_file():
+                review_people(workspace_at(fresh), PeopleOptions(file=sample / PEOPLE))
             workspace_at(fresh).close()
             shutil.move(fresh, workspace)
     return workspace, sample

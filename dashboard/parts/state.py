@@ -22,6 +22,7 @@ __all__ = [
     "basket",
     "clear_basket",
     "data_root",
+    "first_path",
     "forget",
     "mirror",
     "recall",
@@ -69,6 +70,11 @@ def workspace_path() -> Path | None:
     if chosen is not None:
         return Path(chosen)
     return Path(sys.argv[1]) if len(sys.argv) > 1 else None
+
+
+def first_path() -> Path:
+    """Return the workspace in use, or where one is made with the first files."""
+    return workspace_path() or Path.cwd() / "project.relook"
 
 
 def set_workspace(path: Path) -> None:

@@ -1,21 +1,51 @@
-"""Files from the browser into a workspace: choose, see how they are read, then load."""
+"""Files on their way in: where uploads lie until they are loaded, and which paths a page may read."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-import streamlit as st
-
-from analysis.commands.load import LoadOptions, LoadReport, load
-from analysis.commands.workspaces import workspace_at
 from analysis.errors import AnalysisError
-from dashboard.parts import state
-from dashboard.parts.load_report import draw_load_report
 from dashboard.parts.plain import escape_markdown
 
-__all__ = ["draw_upload", "find_in_root", "list_names", "load_paths", "load_uploads"]
+__all__ = ["Uploads", "find_in_root", "keep_uploads", "list_names"]
 
 _SHOWN_NAMES = 40
+
+
+class Uploads:
+    """Uploaded files in a folder of their own, which goes with this object at the latest.
+
+    A session holds it, and so does a job that reads the files: once the session is closed and the job has ended,
+    nobody needs them, and nobody could say so.
+
+    Attributes
+    ----------
+    paths
+        With the browser's names; files of one name lie in folders of their own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.paths: tuple[Path, ...] = ()
+        self._folder = folder
+        # It also runs when this process ends.
+        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+    def add(self, upload: BinaryIO) -> None:
+        """Write one file of a browser."""
+        # The browser's name without any folder in it.
+        name = Path(upload.name).name
+        path = self._folder / str(len(self.paths)) / name
+        path.parent.mkdir()
+        with path.open("wb") as target:
+            shutil.copyfileobj(upload, target)
+        self.paths += (path,)
+
+    def drop(self) -> None:
+        """Remove the files now."""
+        self._remove()
 
 
 def find_in_root(text: str, root: Path) -> Path:
@@ -24,19 +54,19 @@ def find_in_root(text: str, root: Path) -> Path:
     Raises
     ------
     AnalysisError
-        If the path leads out of it: whoever reaches the page must not read the whole machine.
+        If the path leads out of it: whoever reaches the page must not read the whole machine. Also if it is no path
+        at all, such as one below the home of a user who does not exist.
     """
-    found = (root / Path(text).expanduser()).resolve()
-    if not found.is_relative_to(root.resolve()):
+    try:
+        found = (root / Path(text).expanduser()).resolve()
+        inside = found.is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise AnalysisError(f"{text!r} is no path to a file. Name a file below {root}, such as train.csv.") from error
+    if not inside:
         raise AnalysisError(
             f"{text} is not below {root}. Start the dashboard with --data-root FOLDER to allow another folder."
         )
     return found
-
-
-def load_paths(workspace: Path, paths: Sequence[Path], options: LoadOptions) -> LoadReport:
-    """Load files that lie on this machine."""
-    return load(workspace_at(workspace), paths, options)
 
 
 def list_names(names: Sequence[str]) -> str:
@@ -46,34 +76,27 @@ def list_names(names: Sequence[str]) -> str:
     return shown + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def load_uploads(workspace: Path, uploads: Sequence[object], options: LoadOptions) -> LoadReport:
-    """Load uploaded files: they are written to a folder of their own for as long as the load lasts."""
-    with tempfile.TemporaryDirectory(prefix="relook-") as folder:
-        paths = []
-        for number, upload in enumerate(uploads):
-            # The browser's name without any folder in it, in a folder of its own: two files may have one name.
-            path = Path(folder) / str(number) / Path(str(upload.name)).name  # type: ignore[attr-defined]
-            path.parent.mkdir()
-            path.write_bytes(upload.getvalue())  # type: ignore[attr-defined]
-            paths.append(path)
-        return load(workspace_at(workspace), paths, options)
+def keep_uploads(uploads: Sequence[BinaryIO]) -> Uploads:
+    """Write uploaded files to a folder of their own, where a job reads them.
 
-
-def draw_upload(workspace: Path, *, key: str) -> None:
-    """Draw a drop zone that loads with no further question, and says how the files were read."""
-    uploads = st.file_uploader(
-        "CSV, TSV or Parquet: items, predictions, votes, or all in one table",
-        type=["csv", "tsv", "txt", "parquet", "pq"],
-        accept_multiple_files=True,
-        key=f"{key} files",
-    )
-    if st.button("Load files", type="primary", icon=":material/upload:", disabled=not uploads, key=f"{key} load"):
-        try:
-            report = load_uploads(workspace, uploads, LoadOptions())
-        except AnalysisError as error:
-            st.error(escape_markdown(error.message), icon=":material/error:")
-            return
-        state.set_workspace(workspace)
-        state.remember("load report", report)
-        draw_load_report(report)
-        st.rerun()
+    Raises
+    ------
+    AnalysisError
+        If a file has a name that the disk does not take, or does not fit on it.
+    """
+    name = ""
+    kept: Uploads | None = None
+    try:
+        kept = Uploads(Path(tempfile.mkdtemp(prefix="relook-upload-")))
+        for upload in uploads:
+            name = upload.name
+            kept.add(upload)
+    except (OSError, ValueError) as error:
+        if kept is not None:
+            kept.drop()
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        shown = name if len(name) <= _SHOWN_NAMES else name[:_SHOWN_NAMES] + "..."
+        raise AnalysisError(
+            f"The upload {shown!r} could not be kept: {why}. Rename it or free space on the server, or name a path."
+        ) from error
+    return kept

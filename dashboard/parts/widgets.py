@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.runtime.media_file_storage import MediaFileStorageError
 
 from analysis.commands.item import ItemView
+from analysis.commands.positive import Decision, say_decision
 from analysis.commands.slice_texts import drop_predicate, list_chips
 from analysis.commands.text import describe_count, describe_rate
 from analysis.errors import AnalysisError
@@ -16,6 +17,7 @@ from dashboard.parts.uploads import find_in_root
 
 __all__ = [
     "draw_basket",
+    "draw_decision",
     "draw_filter_chips",
     "draw_item",
     "draw_notes",
@@ -46,6 +48,13 @@ def draw_title(page: str) -> None:
     """Draw a page's title with the question it answers."""
     title, _icon, question = PAGES[page]
     st.header(title, help=question, anchor=False)
+
+
+def draw_decision(decision: Decision | None) -> None:
+    """Draw which class is positive and from which probability on it is predicted; it belongs to every rate."""
+    if decision is not None:
+        said = say_decision(decision)
+        st.caption(f":material/tune: {said[0].upper()}{escape_markdown(said[1:])}. Set it on Data.")
 
 
 def open_page(page: str) -> None:

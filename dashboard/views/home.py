@@ -4,7 +4,7 @@ from datetime import date
 
 import streamlit as st
 
-from analysis.commands.overview import slice_of_cell
+from analysis.commands.overview import Rate, slice_of_cell
 from analysis.commands.slice_texts import join_slices
 from analysis.commands.text import describe_count, describe_rate
 from dashboard.parts import charts, queries, state, widgets
@@ -28,21 +28,39 @@ if at.where != "all" and at.model is not None and found.error is None:
     draw_empty_filter()
     st.stop()
 
+
+def say_interval(rate: Rate) -> str:
+    """Say a rate's interval and counts."""
+    if rate.low is None or rate.high is None:
+        return "none to count"
+    return (
+        f"95% CI {rate.low * 100:.1f} to {rate.high * 100:.1f}%, "
+        f"{describe_count(rate.hits)} of {describe_count(rate.trials)}"
+    )
+
+
 # One sentence: how often the model is wrong, and how many labels deserve a second look.
 if found.error is not None:
     error = found.error
     who = "The model" if at.where == "all" else "Inside the filter the model"
-    sentence = (
-        f"{who} is wrong on **{describe_rate(error.rate)}** of {escape_markdown(str(found.split))} "
-        f"(95% CI {(error.low or 0) * 100:.1f} to {(error.high or 0) * 100:.1f}%, "
-        f"{describe_count(error.hits)} of {describe_count(error.trials)})"
-    )
+    split = escape_markdown(str(found.split))
+    rare = next((row for row in found.by_class if found.decision and row.name == found.decision.positive_class), None)
+    if found.leads == "recall" and rare is not None:
+        # Where positives are rare the error rate is low whatever the model does.
+        sentence = (
+            f"{who} finds **{describe_rate(rare.recall.rate)}** of {escape_markdown(rare.name)} in {split} "
+            f"({say_interval(rare.recall)}), and **{describe_rate(rare.precision.rate)}** of what it takes for it is "
+            f"({say_interval(rare.precision)}); {describe_rate(error.rate)} of all is wrong"
+        )
+    else:
+        sentence = f"{who} is wrong on **{describe_rate(error.rate)}** of {split} ({say_interval(error)})"
 else:
     sentence = f"**{widgets.plural(found.items, 'item')}** loaded"
 if found.suspects is not None:
     where = escape_markdown(str(found.suspects_split))
     sentence += f"; **{widgets.plural(found.suspects, 'label')}** of {where} deserve a second look"
 st.markdown(f"##### {sentence}.")
+widgets.draw_decision(found.decision)
 if found.model is None:
     st.info(NO_PREDICTIONS, icon=":material/info:")
 
@@ -133,6 +151,11 @@ with right if found.cells else st.container():
         hide_index=True,
         alt="Items by split",
     )
-    for warning in info.warnings:
-        st.warning(escape_markdown(warning.message), icon=":material/warning:")
+    # More than one would push the answer off the screen; Data has them all.
+    if len(info.warnings) == 1:
+        st.warning(escape_markdown(info.warnings[0].message), icon=":material/warning:")
+    elif info.warnings:
+        with st.expander(f"{len(info.warnings)} warnings about the data", icon=":material/warning:"):
+            for warning in info.warnings:
+                st.markdown(f"- {escape_markdown(warning.message)}")
 widgets.draw_notes(found.notes)

@@ -108,6 +108,8 @@ else:
     else:
         sentence += f" against {slice_words.describe_value(found.metric, profile.rest_rate)} in the rest"
 headline.markdown(f"##### {sentence}.")
+with headline:
+    widgets.draw_decision(found.decision)
 if at.where not in {"all", text} and join_slices([at.where, text]) != text:
     headline.caption(":material/filter_alt_off: A slice is the whole of its split: the filter is not applied here.")
 if profile.support == 0:

@@ -87,6 +87,8 @@ else:
         counts = f"{describe_count(overall.trials)} items" if is_loss else counts
         sentence = f"{escape_markdown(metric_name)} on {split}{inside} is **{rate}** (95% CI {interval}, {counts})"
 headline.markdown(f"##### {sentence}.")
+with headline:
+    widgets.draw_decision(found.decision)
 
 if overall.support == 0:
     filter_builder.draw_empty_filter()

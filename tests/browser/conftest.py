@@ -87,7 +87,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[
         yield Dashboard(f"http://127.0.0.1:{port}", workspace, folder)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")

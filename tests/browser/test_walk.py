@@ -139,7 +139,8 @@ def test_a_file_is_loaded_from_the_browser(visit: Visit, tmp_path: Path) -> None
     page = visit("Data")
 
     page.locator('input[type="file"]').first.set_input_files(path)
-    page.get_by_role("button", name="Load files").click()
+    page.get_by_role("button", name="See how they are read").click()
+    page.get_by_role("button", name="Load 1 row").click()
 
     expect(page.get_by_text("Loaded 1 file.").first).to_be_visible()
     expect(page.get_by_text(re.compile("10 annotators")).first).to_be_visible()

@@ -16,12 +16,15 @@ KEYS = {
     "load.files.rejects": {"line", "column", "reason"},
     "info": {
         "schema_version", "label_kind", "classes", "splits", "overall", "models", "votes", "annotators", "requests",
-        "ledger_entries", "columns", "warnings", "notes",
+        "ledger_entries", "columns", "halves", "warnings", "notes",
     },
     "info.splits": SPLIT,
     "info.models": {"model", "items", "probabilities", "out_of_sample"},
     "info.columns": {"column", "role", "type", "reason"},
     "info.warnings": {"code", "message"},
+    "duplicates": {"near", "split", "groups", "leaks", "repeats", "notes"},
+    "duplicates.groups": {"kind", "items", "similarity", "leak"},
+    "duplicates.groups.items": {"item_id", "split", "group"},
     "slices": {
         "split", "model", "metric", "labels_as_of", "rows", "trials", "errors", "overall_rate", "exact", "search_rows",
         "confirm_rows", "fdr", "null_check", "left_out", "slices", "notes",
@@ -87,7 +90,15 @@ def test_info(relook, digits) -> None:
 
     check_keys(found, "info")
     assert SPLIT - {"split"} <= set(found["overall"])
+    assert {"by", "discovery", "confirmation"} <= set(found["halves"])
     assert found["classes"] == [str(k) for k in range(10)]
+
+
+def test_duplicates(relook, digits) -> None:
+    for options in ((), ("--near",), ("--near", "--split", "train")):
+        found = relook("duplicates", digits.path, *options, "--format", "json").json
+        check_keys(found, "duplicates")
+        assert found["near"] is bool(options)
 
 
 def test_slices_by(relook, digits) -> None:

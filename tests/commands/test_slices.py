@@ -158,7 +158,8 @@ def test_the_metrics_and_columns_on_offer(small):
         "recall", "precision", "false_positives", "false_negatives",
     }  # fmt: skip
     assert list_slice_columns(small.workspace) == (
-        "text", "age", "city", "confidence", "@given_label", "@predicted", "@annotator",
+        "text", "age", "city", "confidence", "text.words", "text.characters", "text.capitals", "text.digits",
+        "text.punctuation", "@given_label", "@predicted", "@annotator",
     )  # fmt: skip
 
 
@@ -187,7 +188,8 @@ def test_users_columns_named_as_ours_are_shown_beside_them(small):
     page = fetch_slice_rows(small.workspace, "age >= 40", limit=5)
 
     assert list(page.rows.columns) == [
-        "item_id", "label", "predicted", "error", "confidence", "text", "age", "city", "confidence_",
+        "item_id", "label", "predicted", "error", "confidence", "text", "age", "city", "confidence_", "text.words",
+        "text.characters", "text.capitals", "text.digits", "text.punctuation",
     ]  # fmt: skip
     own = small.items.set_index("item_id").loc[page.rows["item_id"], "confidence"]
     assert np.allclose(page.rows["confidence_"], own)

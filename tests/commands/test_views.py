@@ -208,9 +208,9 @@ def test_data_that_says_less_than_it_seems_is_warned_about(make):
     assert found["rare_class"].startswith("Few items are labelled 'c' (1)")
     assert found["labels_only_in_predictions"] == "Predicted but never given: 'z' (1). All count as errors."
     assert found["no_prediction"] == "2 of 10 items in 'eval' have no prediction."
-    assert found["no_label"] == "1 of 10 items in 'eval' have no label."
-    assert found["leak"].startswith("1 contents are in more than one split")
-    assert found["duplicates"].startswith("1 items repeat the content of another in their split")
+    assert found["no_label"] == "1 of 10 items in 'eval' has no label."
+    assert found["leak"].startswith("1 content is in more than one split")
+    assert found["duplicates"].startswith("1 item repeats the content of another in their split")
 
 
 def test_one_class_is_warned_about(make):

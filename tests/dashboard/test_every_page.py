@@ -65,7 +65,7 @@ def test_without_a_workspace_every_page_offers_files_and_the_sample(open_app, pa
     at = open_app(None, page)
     assert at.title[0].value == "Where does the model fail, and which labels caused it?"
     assert at.file_uploader
-    assert {"Load files", "Open sample"} <= {button.label for button in at.button}
+    assert {"See how they are read", "Open sample"} <= {button.label for button in at.button}
 
 
 @pytest.mark.parametrize("page", PAGES)

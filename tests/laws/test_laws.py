@@ -26,16 +26,14 @@ PLAIN_NAMES = {
     ("analysis/store/loading/staging.py", "kind"): "a DuckDB type, from the constant FEATURE_TYPES",
     ("analysis/store/loading/columns.py", "duck_type"): "a DuckDB type, from FEATURE_TYPES or _KEPT_TYPES",
     ("analysis/store/loading/columns.py", "wide"): "DOUBLE or VARCHAR",
-    ("analysis/store/loading/items.py", "f'i.{column}'"): "from the constant _ROLE_COLUMNS",
-    ("analysis/store/loading/items.py", "f's.{column}'"): "from the constant _ROLE_COLUMNS",
-    ("analysis/store/loading/items.py", "column"): "from the constant _ROLE_COLUMNS",
-    ("analysis/store/loading/items.py", "f'v.{role}'"): "from the constant _DETAILS",
-    ("analysis/store/loading/items.py", "f's.{role}'"): "from the constant _DETAILS",
     ("analysis/store/workspace.py", "table"): "a temporary table; checked to be a plain identifier",
 }
 
 
 def is_text(node):
+    """Tell whether a node is a text in the source, or a choice between two of them."""
+    if isinstance(node, ast.IfExp):
+        return is_text(node.body) and is_text(node.orelse)
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
@@ -91,6 +89,7 @@ def test_law_2_sql_text_is_a_constant_in_the_source(house):
             "template('SELECT ' + x)",
             "template('SELECT %s' % x)",
             "template('SELECT {}'.format(x))",
+            "Fragment('item' if x else y)",
             "template(text=query)",
             "sql.template(query)",
             "join(separator, parts)",
@@ -106,6 +105,7 @@ def test_law_2_sql_text_is_a_constant_in_the_source(house):
             "template('SELECT {x} ' 'FROM y', x=value(1))",
             "join(', ', parts)",
             "', '.join(parts)",
+            "Fragment('item' if named else 'NULL')",
             "Fragment('SELECT ?', (name,))",
             "[Fragment(f'c{index}') for index, name in enumerate(names)]",
             "[Fragment(f's.f{index}') for index in range(3)]",

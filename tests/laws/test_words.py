@@ -84,7 +84,7 @@ OTHER_WORDS = {
 }
 # Places that must know the other word, and why.
 KNOWN_WORDS = {
-    ("analysis/roles.py", "worker"): "columns of that name are recognised as annotators",
+    ("analysis/roles/names.py", "worker"): "columns of that name are recognised as annotators",
     ("dashboard/parts/jobs.py", "worker"): "the thread that works off the queue",
 }
 

@@ -124,7 +124,12 @@ def test_the_wheel_holds_the_code_the_theme_and_the_samples_and_no_tests(wheel, 
         for place in ("analysis", "dashboard")
         for path in (root / place).rglob("*.py")
     }
-    sample = {f"dashboard/sample_data/digits/{path.name}" for path in (root / "sample_data" / "digits").iterdir()}
+    sample = {
+        f"dashboard/sample_data/{path.relative_to(root / 'sample_data').as_posix()}"
+        for name in ("digits", "tickets")
+        for path in (root / "sample_data" / name).rglob("*")
+        if path.is_file()
+    }
     assert code | sample | {"dashboard/.streamlit/config.toml"} <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"analysis", "dashboard"}
     assert [name for name in names if "test" in Path(name).name or name.endswith((".relook", ".pyc"))] == []
@@ -165,7 +170,7 @@ def test_the_demo_runs_from_the_wheel_on_this_machine_only_and_ends_when_told(de
 
     assert list(demo.folder.iterdir()) == [], "the demo wrote into the folder that it was started in"
     written = {path.relative_to(demo.home).as_posix() for path in demo.home.rglob("*") if path.is_file()}
-    assert written == {"data/relook/digits.relook"}
+    assert written == {"data/relook/tickets.relook"}
 
     # To the demo alone, as a service manager or `kill` would: what it started has to end with it.
     demo.process.send_signal(signal.SIGTERM)

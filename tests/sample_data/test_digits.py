@@ -1,10 +1,6 @@
 import doctest
-import importlib.util
 import io
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
@@ -42,31 +38,23 @@ def sample(root):
 
 
 @pytest.fixture(scope="module")
-def make(root):
-    spec = importlib.util.spec_from_file_location("make_sample", root / "sample_data" / "make.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def make(import_maker):
+    return import_maker("digits")
 
 
 @pytest.fixture(scope="module")
-def two_runs(root, tmp_path_factory):
+def two_runs(run_maker, tmp_path_factory):
     folders = []
     for hash_seed in ("1", "2"):
         out = tmp_path_factory.mktemp("sample")
-        command = [sys.executable, "-W", "error::UserWarning", str(root / "sample_data" / "make.py")]
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        run = subprocess.run(
-            [*command, "--out", str(out)], env=environment, check=False, capture_output=True, text=True
-        )
-        assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+        run_maker(hash_seed, "make.py", "digits", "--out", str(out))
         folders.append(out / "digits")
     return folders
 
 
 @pytest.fixture(scope="module")
-def readme(root):
-    return (root / "sample_data" / "README.md").read_text(encoding="utf-8")
+def readme(read_section):
+    return read_section("Digits")
 
 
 # --- how it is made ---------------------------------------------------------------------------------------
@@ -320,30 +308,16 @@ def compute_panel(sample):
     }
 
 
-def read_table(markdown, heading):
-    """Read the rows of the table whose first heading is given, as lists of cells."""
-    rows, inside = [], False
-    for line in markdown.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else None
-        if cells and cells[0] == heading:
-            inside = True
-        elif cells and inside and not set(cells[0]) <= {"-", " "}:
-            rows.append(cells)
-        elif not cells:
-            inside = False
-    return rows
-
-
-def test_every_number_in_the_readme_is_what_the_files_say(sample, readme):
+def test_every_number_in_the_readme_is_what_the_files_say(sample, readme, read_table):
     assert dict(read_table(readme, "what")) == compute_facts(sample)
 
 
-def test_every_person_in_the_readme_is_as_the_votes_say(sample, readme):
+def test_every_person_in_the_readme_is_as_the_votes_say(sample, readme, read_table):
     rows = read_table(readme, "annotator")
     assert {name: numbers for name, _, *numbers in rows} == compute_panel(sample)
 
 
-def test_the_readme_names_the_planted_habit_of_each_person(make, readme):
+def test_the_readme_names_the_planted_habit_of_each_person(make, readme, read_table):
     words = {"careful": "careful", "nine_as_eight": "takes 9 for 8", "careless": "fast and careless"}
     expected = {
         person.name: words[person.habit] + (", started late" if person.first_day else "") for person in make.PANEL
@@ -351,7 +325,7 @@ def test_the_readme_names_the_planted_habit_of_each_person(make, readme):
     assert {row[0]: row[1] for row in read_table(readme, "annotator")} == expected
 
 
-def test_the_readme_lists_the_columns_in_their_order(readme, sample):
+def test_the_readme_lists_the_columns_in_their_order(readme, sample, read_table):
     listed = {file.strip("`"): re.findall(r"`(\w+)`", columns) for file, columns in read_table(readme, "file")}
     files = (sample.train, sample.eval, sample.votes, sample.predictions)
     assert listed == {name: list(frame.columns) for name, frame in zip(FILES, files, strict=True)}

@@ -334,3 +334,11 @@ def test_what_was_committed_before_a_crash_is_there_afterwards(database, start):
 
     with database.read() as cursor:
         assert count(cursor) == 100
+
+
+def test_no_progress_bar_is_drawn_even_where_python_is_interactive(database):
+    """DuckDB draws one into standard output, where our JSON goes, if Python runs with -c or in a notebook."""
+    with database.write() as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
+    with database.read() as cursor:
+        assert cursor.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]

@@ -16,7 +16,7 @@ def parquet(**columns):
 
 # name: (file name, content, options, the whole sentence or its beginning)
 FAULTS = {
-    "missing": ("gone.csv", None, {}, "/gone.csv is not there. Name a CSV, TSV or Parquet file."),
+    "missing": ("gone.csv", None, {}, "/gone.csv is not there. Name a file to load, such as items.csv."),
     "empty": ("x.csv", b"", {}, "x.csv is empty. Export it again."),
     "nothing but line ends": ("x.csv", "\n\r\n \n", {}, "x.csv is empty. Export it again."),
     "nothing but a header": ("x.csv", "item_id,label\n", {}, "x.csv has a header but no rows. Export it again."),
@@ -31,21 +31,24 @@ FAULTS = {
     ),
     "cut Parquet": ("x.parquet", parquet(item_id=["p"], label=["a"])[:-20], {}, "x.parquet is not a whole Parquet file: "),
     "only the head of a Parquet file": ("x.parquet", b"PAR1", {}, "x.parquet is not a whole Parquet file: "),
-    "CSV called Parquet": ("x.parquet", GOOD, {}, "x.parquet is not a whole Parquet file: "),
+    "CSV called Parquet": (
+        "x.parquet", GOOD, {},
+        "x.parquet is plain text such as CSV, not what its ending says. Rename it to x.csv, or export it again.",
+    ),
     "Parquet called CSV": (
         "x.csv", parquet(item_id=["p"], label=["a"]), {},
-        "x.csv is a Parquet file, not what its ending says. Rename or export it again.",
+        "x.csv is a Parquet file, not what its ending says. Rename it to x.parquet, or export it again.",
     ),
     "Excel called CSV": ("x.csv", b"PK\x03\x04" + bytes(50), {}, "x.csv is a zip or Excel file, not what its ending says."),
-    "old Excel called CSV": ("x.csv", b"\xd0\xcf\x11\xe0" + bytes(50), {}, "x.csv is an Excel file, not what its ending says."),
+    "old Excel called CSV": ("x.csv", b"\xd0\xcf\x11\xe0" + bytes(50), {}, "x.csv is an Excel file of before 2007, or one with a password, not what its ending says."),
     "gzip called CSV": ("x.csv", b"\x1f\x8b\x08" + bytes(50), {}, "x.csv is a gzip file, not what its ending says."),
     "a picture called TSV": ("x.tsv", b"\x89PNG\r\n\x1a\n", {}, "x.tsv is a picture, not what its ending says."),
     "zero bytes": ("x.csv", b"\0\0\0\0\n", {}, "x.csv is not a text file: its first line holds zero bytes."),
-    "an unknown ending": ("x.xlsx", b"PK\x03\x04", {}, "x.xlsx ends in '.xlsx'. Known endings: .csv, .tsv, .txt, .parquet, .pq."),
+    "an unknown ending": ("x.dat", GOOD, {}, "x.dat ends in '.dat'. Known endings: .csv, .tsv, .txt, .parquet, .pq, .arrow, "),
     "no ending": ("x", GOOD, {}, "x ends in 'nothing'. Known endings: "),
-    "Latin-1": (
-        "x.csv", GOOD.replace("label", "läbel").encode("latin-1"), {},
-        "x.csv is not UTF-8 text at byte 9. Name its encoding, for example --encoding latin-1.",
+    "Latin-1 said to be UTF-8": (
+        "x.csv", GOOD.replace("label", "läbel").encode("latin-1"), {"encoding": "utf-8"},
+        "x.csv is not UTF-8 text at byte 9. Name its encoding with --encoding, or name none to have it found.",
     ),
     "an encoding that is none": ("x.csv", GOOD, {"encoding": "utf-9"}, "There is no text encoding 'utf-9' (for x.csv)."),
     "a column twice": (
@@ -88,7 +91,7 @@ FAULTS = {
         "x.csv: 2 of 102 rows (2.0%) are faulty, more than --max-rejects 0.01 allows. First: line 102: no id; ",
     ),
     "no row with an id": ("x.csv", "item_id,label\n,a\n,b\n", {"max_rejects": 1.0}, "x.csv: 2 of 2 rows (100.0%) are faulty, and nothing is left."),
-    "a role that is none": ("x.csv", GOOD, {"roles": (("item", "age"),)}, "There is no role 'item'. Did you mean 'item_id'?"),
+    "a role that is none": ("x.csv", GOOD, {"roles": (("item", "age"),)}, "There is no role 'item'. Did you mean 'team' or 'item_id'?"),
     "a role for no column": (
         "x.csv", GOOD, {"roles": (("given_label", "lable"),)}, "There is no column 'lable'. Did you mean 'label'?",
     ),
@@ -144,7 +147,9 @@ def test_one_faulty_file_refuses_all_files_of_the_load(stocked):
 def test_a_folder_is_no_file(stocked):
     (stocked.folder / "x.csv").mkdir()
 
-    assert stocked.refuse(stocked.folder / "x.csv").endswith("x.csv is a folder. Name a CSV, TSV or Parquet file.")
+    assert stocked.refuse(stocked.folder / "x.csv").endswith(
+        "x.csv is a folder. Name a file to load, such as items.csv."
+    )
 
 
 def test_no_file_at_all_is_refused(stocked):

@@ -273,32 +273,26 @@ def test_another_giver_of_the_same_label_takes_its_vote_along(desk):
     ]
 
 
-# --- Contents that repeat
+# --- What was said of a column once
 
 
-def test_equal_contents_are_recognised_whatever_the_order_of_the_columns(stocked, make_items):
-    frame = make_items()
-    stocked.load(stocked.put("eval.csv", frame[:10][["city", "age", "item_id", "label"]]))
+def test_a_role_that_was_stated_holds_for_the_same_column_of_later_files(desk, make_items):
+    train = make_items().assign(customer=lambda frame: frame.index.astype(str).str[:1])
+    held_out = train.assign(item_id="e" + train["item_id"])
+    desk.load(desk.put("train.csv", train), roles=(("group", "customer"),))
 
-    shared = stocked.ask(
-        "SELECT count(DISTINCT e.item) FROM items e JOIN items t ON e.content_sha = t.content_sha "
-        "AND e.item_id = t.item_id WHERE e.split = 'eval' AND t.split = 'train'"
-    )
-    assert shared == [(10,)]
+    (file,) = desk.load(desk.put("eval.csv", held_out)).files
 
-
-def test_a_replaced_content_is_another_content(stocked, make_items):
-    frame = make_items()
-    before = dict(stocked.ask("SELECT item_id, content_sha FROM items"))
-    frame.loc[4, "age"] = 99
-
-    stocked.load(stocked.put("train.csv", frame), replace=True)
-
-    after = dict(stocked.ask("SELECT item_id, content_sha FROM items"))
-    assert {name for name in after if after[name] != before[name]} == {"i4"}
+    assert file.roles.single["group"].reason == "you said so of an earlier file"
+    assert desk.ask("SELECT count(*) FROM items WHERE group_id IS NULL") == [(0,)]
+    assert not desk.load(desk.put("train.csv", train)).changed
 
 
-def test_items_without_any_content_do_not_repeat_each_other(desk):
-    desk.load(desk.put("train.csv", pd.DataFrame({"item_id": ["p", "q"], "label": ["u", "v"]})))
+def test_what_is_said_now_beats_what_was_said_before(desk, make_items):
+    train = make_items().assign(customer="c", session="s")
+    desk.load(desk.put("train.csv", train), roles=(("group", "customer"),))
 
-    assert desk.ask("SELECT DISTINCT content_sha FROM items") == [(None,)]
+    later = train.assign(item_id="e" + train["item_id"])
+    desk.load(desk.put("eval.csv", later), roles=(("group", "session"),))
+
+    assert desk.ask("SELECT DISTINCT split, group_id FROM items ORDER BY split") == [("eval", "s"), ("train", "c")]

@@ -194,7 +194,7 @@ def test_the_file_name_says_which_split_where_it_is_there(stocked, make_items, m
 
     report = stocked.load(stocked.put("test_predictions.csv", make_predictions(50)))
 
-    assert report.files[0].split == "eval"
+    assert first_tally(report).kept == 50
     assert stocked.ask("SELECT DISTINCT split FROM predictions JOIN items USING (item)") == [("eval",)]
 
 

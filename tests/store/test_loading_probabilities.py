@@ -5,6 +5,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from analysis.store.loading.matrix import Block
+from analysis.store.loading.probability_kernel import ProbabilityKernel
 
 KEPT = (
     "SELECT i.item_id, p.predicted, p.pred_probs, p.fold FROM predictions p JOIN items i USING (item) "
@@ -119,3 +125,154 @@ def test_a_fault_in_one_table_rejects_the_item_with_its_prediction(desk, make_it
 
     assert reasons(report) == [(9, None, "the probabilities sum to 1.15, not 1")]
     assert desk.ask("SELECT count(*), count(*) FILTER (item_id = 'i7') FROM items") == [(199, 0)]
+
+
+def to_table(*pairs, sep=","):
+    lines = [sep.join((f"i{k}", "ab"[k % 2], *pair)) for k, pair in enumerate(pairs)]
+    return "\n".join([sep.join(("item_id", "label", "prob_a", "prob_b")), *lines, ""])
+
+
+def test_items_without_any_probability_are_not_predicted(desk):
+    pairs = [("0.7", "0.3"), ("", ""), ("NA", "nan"), ("0.2", "0.8")]
+
+    tally = first_tally(desk.load(desk.put("all.csv", to_table(*pairs))))
+
+    assert (tally.kept, len(tally.rejects)) == (4, 0)
+    assert desk.ask("SELECT i.item_id FROM predictions JOIN items i USING (item) ORDER BY item") == [("i0",), ("i3",)]
+
+
+@pytest.mark.parametrize("word", ["70%", "oops", "inf"])
+def test_items_with_probabilities_that_are_no_numbers_are_rejected(desk, word):
+    pairs = [("0.7", "0.3")] * 28 + [(word, word), ("", "")]
+
+    report = desk.load(desk.put("all.csv", to_table(*pairs)), max_rejects=0.05)
+
+    assert reasons(report) == [(30, "prob_a", "the probability of 'a' is missing or no number")]
+    assert first_tally(report).kept == 29
+    assert desk.ask("SELECT count(*) FROM predictions") == [(28,)]
+
+
+def test_items_half_of_whose_probabilities_are_percentages_are_refused(desk):
+    path = desk.put("all.csv", to_table(*[("0.7", "0.3"), ("70%", "30%")] * 15))
+
+    assert "15 of 30 rows (50.0%) are faulty, more than" in desk.refuse(path)
+
+
+def test_probabilities_with_a_decimal_comma_are_refused_with_the_reason(desk):
+    path = desk.put("all.csv", to_table(*[("0,7", "0,3")] * 29, ("1", "0"), sep=";"))
+
+    assert (
+        "29 of 30 rows (96.7%) are faulty, more than --max-rejects 0.01 allows. First: line 2: the probability of "
+        "'a' is missing or no number"
+    ) in (refused := desk.refuse(path))
+    assert (
+        "These columns hold numbers with a comma, such as 3,14, and are read as text: 'prob_a', 'prob_b'. "
+        "To use them as numbers, export the file with decimal points. Mend the file"
+    ) in refused
+
+
+@pytest.mark.parametrize("named", [("a", "b"), ("a", "b", "c", "d")])
+def test_classes_other_than_those_of_the_columns_are_refused(stocked, named):
+    path = stocked.put("predictions.csv", "item_id,prob_a,prob_b,prob_c\ni0,0.6,0.3995,0.0005\n")
+
+    assert stocked.refuse(path, classes=named) == (
+        f"predictions.csv has probabilities for ['a', 'b', 'c'], but --classes names {list(named)}. "
+        "Name exactly the classes of the columns, or leave --classes off."
+    )
+    assert first_tally(stocked.load(path, classes=("c", "b", "a"))).kept == 1
+
+
+@pytest.mark.parametrize("allowed", [0.0, 0.004, 0.01])
+def test_how_many_rows_are_faulty_does_not_depend_on_how_many_are_allowed(stocked, make_predictions, allowed):
+    frame = make_predictions()[["item_id", "prob_a", "prob_b"]]
+    frame.loc[::10, "prob_a"] = 0.9
+
+    assert "20 of 200 rows (10.0%) are faulty, more than" in stocked.refuse(
+        stocked.put("p.csv", frame), max_rejects=allowed
+    )
+
+
+def test_faults_of_every_kind_are_listed_in_the_order_of_the_file(stocked, make_predictions):
+    lists = [[0.25, 0.75]] * 200
+    lists[:140:20] = [[0.5, 0.6], [1.0], None, [0.2, 0.3, 0.5], [2.0, -1.0], [None, 1.0], []]
+    frame = make_predictions()[["item_id"]].assign(pred_probs=lists)
+
+    report = stocked.load(stocked.put("p.parquet", frame), max_rejects=0.05)
+
+    assert reasons(report) == [
+        (1, "pred_probs", "the probabilities sum to 1.1, not 1"),
+        (21, "pred_probs", "1 probabilities for 2 classes"),
+        (41, "pred_probs", "no prediction"),
+        (61, "pred_probs", "3 probabilities for 2 classes"),
+        (81, "pred_probs", "the probability 2 of 'a' is not between 0 and 1"),
+        (101, "pred_probs", "the probability of 'a' is missing or no number"),
+        (121, "pred_probs", "0 probabilities for 2 classes"),
+    ]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_rows_that_are_too_many_to_keep_are_read_twice_to_the_same_end(stocked, make_predictions, monkeypatch, wide):
+    frame = make_predictions().assign(fold="1", model_name=["m1", "m2"] * 100)
+    lists = (frame[["prob_a", "prob_b"]].to_numpy() * (1 + 4e-4)).tolist()
+    lists[8:10] = [[0.9, 0.9], None]
+    frame = frame.drop(columns=["prob_a", "prob_b"]).assign(pred_probs=lists)
+    frame = pd.concat([frame, frame[20:22]]).sample(frac=1, random_state=0)
+    if wide:
+        monkeypatch.setattr("analysis.store.loading.matrix._WIDE", 10)
+
+    tally = first_tally(stocked.load(stocked.put("p.parquet", frame)))
+
+    assert (tally.kept, tally.duplicates, len(tally.rejects), tally.renormalised) == (199, 2, 1, 200)
+    kept = stocked.ask(
+        "SELECT i.item_id, m.name, p.predicted, p.pred_probs, p.fold FROM predictions p JOIN items i USING (item) "
+        "JOIN models m USING (model) ORDER BY p.item"
+    )
+    says = make_predictions()["predicted"].tolist()
+    assert kept == [
+        (f"i{k}", f"m{k % 2 + 1}", says[k], None if k == 9 else [0.75, 0.25] if says[k] == "a" else [0.25, 0.75], "1")
+        for k in range(200)
+        if k != 8
+    ]
+    assert not stocked.load(stocked.folder / "p.parquet").changed
+
+
+@given(
+    block=arrays(np.float64, st.tuples(st.integers(1, 40), st.sampled_from([1, 2, 5, 70])), elements=st.floats(0, 1)),
+    noise=st.sampled_from([0.0, 5e-7, 9e-4, 2e-3, -5e-4]),
+    cut=st.integers(0, 40),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_kernel_agrees_with_a_slow_twin_however_rows_fall_into_blocks(block, noise, cut):
+    probs = (block + 1e-3) / (block + 1e-3).sum(axis=1, keepdims=True)
+    probs[::3] *= 1 + noise
+    probs[1::7, 0] = np.nan
+    classes = tuple(f"c{k}" for k in range(probs.shape[1]))
+    rows = np.arange(1, len(probs) + 1)
+    lengths = np.full(len(probs), probs.shape[1])
+    whole, left, right = (ProbabilityKernel(classes, listed=99) for _ in range(3))
+
+    mended = whole.update(Block(rows, probs, lengths))
+    parts = [
+        kernel.update(Block(rows[part], probs[part], lengths[part]))
+        for kernel, part in ((left, slice(None, cut)), (right, slice(cut, None)))
+    ]
+    left.merge(right)
+
+    good, off = [], 0
+    for row, numbers in enumerate(probs.tolist(), start=1):
+        total = math.fsum(numbers)
+        if not math.isnan(total) and abs(total - 1) <= 1.0001e-3:
+            good.append(row)
+            off += abs(total - 1) > 1e-6 or max(numbers) > 1
+    assert mended.rows.tolist() == good
+    assert [fault.row for fault in whole.faults] == sorted(set(rows.tolist()) - set(good))
+    assert (whole.faulty, whole.renormalised) == (len(probs) - len(good), off)
+    assert (left.faulty, left.renormalised, left.faults) == (whole.faulty, whole.renormalised, whole.faults)
+    assert np.array_equal(np.concatenate([part.numbers for part in parts]), mended.numbers)
+    for numbers, best, row in zip(mended.numbers, mended.best, mended.rows, strict=True):
+        exact = probs[row - 1]
+        assert numbers == pytest.approx(exact / exact.sum(), abs=1e-7)
+        assert (
+            best == (exact.argmax() if (exact == exact.max()).sum() == 1 else -1)
+            or np.isclose(np.sort(exact)[-2:], exact.max()).all()
+        )

@@ -19,6 +19,11 @@ BROKEN = {
         "SELECT count(*) FROM items i FULL JOIN features f USING (item) WHERE i.item IS NULL OR f.item IS NULL"
     ),
     "a gap in the numbers of the items": "SELECT count(*) - coalesce(max(item), 0) FROM items",
+    "a number of an item twice": (
+        "SELECT (SELECT count(*) - count(DISTINCT item) FROM items) + (SELECT count(*) - count(DISTINCT item) FROM features) "
+        "+ (SELECT count(*) - count(DISTINCT item) FROM current)"
+    ),
+    "an id twice in a split": "SELECT count(*) - count(DISTINCT (split, item_id)) FROM items",
     "a prediction of no item or no model": (
         "SELECT count(*) FROM predictions p LEFT JOIN items i USING (item) LEFT JOIN models m USING (model) "
         "WHERE i.item IS NULL OR m.model IS NULL"
@@ -104,3 +109,20 @@ def test_the_workspace_stays_whole(desk, seed):
             assert desk.load(path, **options).changed is False, number
             assert desk.workspace.fingerprint() == after
     assert taken >= 2
+
+
+def test_a_file_that_brings_no_new_items_hides_nothing_of_the_next_one(desk):
+    """DuckDB 2.0.0 does not see what a transaction inserts after an insert of no rows; 100,000 rows show it."""
+    rows = 130_000
+    frame = pd.DataFrame({"item_id": [f"i{k}" for k in range(rows)], "label": ["a", "b"] * (rows // 2)})
+    frame["p_a"], frame["p_b"] = 0.25, 0.75
+    desk.load(desk.put("train.parquet", frame))
+    changed = frame[:50].assign(label="b")[["item_id", "label"]]
+
+    desk.load(
+        desk.put("train.csv", changed),
+        desk.put("eval.parquet", frame.assign(item_id="e" + frame.item_id)),
+        replace=True,
+    )
+
+    assert desk.ask("SELECT count(*), count(DISTINCT item) FROM predictions") == [(2 * rows, 2 * rows)]

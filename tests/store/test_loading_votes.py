@@ -15,6 +15,10 @@ def to_frame(*rows, columns=("item_id", "annotator", "label")):
     return pd.DataFrame(rows, columns=list(columns))
 
 
+def at(moment):
+    return datetime.fromisoformat(moment)
+
+
 def tally_of(report):
     return report.files[-1].tally
 
@@ -207,18 +211,6 @@ def test_votes_need_an_annotator_and_a_label(stocked, make_items):
 # --- Experts
 
 
-def test_votes_of_experts_are_gold_and_no_vote_of_the_panel(stocked, make_votes):
-    stocked.load(stocked.put("votes.csv", make_votes()))
-
-    report = stocked.load(stocked.put("experts.csv", make_votes(5).replace({"annotator": {"ana": "dr x"}})), gold=True)
-
-    assert report.files[0].kind_reason == "--gold says that experts voted"
-    assert stocked.ask("SELECT source, count(*) FROM votes GROUP BY 1 ORDER BY 1") == [("expert", 15), ("vote", 180)]
-    assert dict(stocked.ask("SELECT name, expert FROM annotators")) == {
-        "ana": False, "ben": True, "cleo": True, "dr x": True,
-    }  # fmt: skip
-
-
 def test_gold_without_an_annotator_is_refused_and_never_taken_for_given_labels(stocked, make_items):
     message = stocked.refuse(stocked.put("gold.csv", make_items().assign(label="a")), gold=True, replace=True)
 
@@ -230,9 +222,148 @@ def test_pseudonyms_are_distinct_stable_and_say_nothing_of_the_name(stocked, mak
     stocked.load(stocked.put("votes.csv", make_votes()))
     first = dict(stocked.ask("SELECT name, pseudonym FROM annotators"))
 
-    stocked.load(stocked.put("more.csv", to_frame(("i0", "zoe", "a"), ("i0", "ana", "b"))))
+    stocked.load(stocked.put("more.csv", to_frame(("i0", "zoe", "a"), ("i99", "ana", "b"))))
 
     found = dict(stocked.ask("SELECT name, pseudonym FROM annotators"))
     assert {name: found[name] for name in first} == first
     assert len(set(found.values())) == len(found) == 4
     assert all(name not in pseudonym for name, pseudonym in found.items())
+
+
+# --- What is said about a vote
+
+DETAILS = ("suggested_label", "round", "guideline_version", "notes", "batch", "started_at", "submitted_at", "seconds")
+
+
+def test_all_that_is_said_about_a_vote_is_kept(stocked):
+    said = ("a", 2, "v3", "blurred", "m1", "2026-01-05T09:00:00Z", "2026-01-05T09:00:12Z", 11.5)
+    frame = to_frame(
+        ("i0", "ana", "b", *said),
+        ("i0", "ben", "a", *[None] * 8),
+        columns=("item_id", "annotator", "label", *DETAILS),
+    )
+
+    report = stocked.load(stocked.put("votes.csv", frame))
+
+    assert tally_of(report).notes == []
+    assert stocked.ask(
+        "SELECT suggested, round, guideline, comment, batch, started_at, labelled_at, seconds FROM votes ORDER BY vote"
+    ) == [("a", 2, "v3", "blurred", "m1", at("2026-01-05 09:00:00"), at("2026-01-05 09:00:12"), 11.5), (None,) * 8]
+    assert stocked.ask("SELECT batch, team, received_at FROM batches") == [("m1", None, at("2026-01-05 09:00:12"))]
+
+
+@pytest.mark.parametrize("detail", ["suggested_label", "round", "guideline_version", "notes", "batch", "seconds"])
+def test_two_votes_that_differ_in_a_detail_are_two(stocked, detail):
+    values = (1, 2) if detail in {"round", "seconds"} else ("x", "y")
+    rows = [("i0", "ana", "a", value) for value in (*values, values[1])]
+    path = stocked.put("votes.csv", to_frame(*rows, columns=("item_id", "annotator", "label", detail)))
+
+    report = stocked.load(path, kind="votes")
+
+    assert (tally_of(report).kept, tally_of(report).duplicates) == (2, 1)
+    assert stocked.load(path, kind="votes").changed is False
+
+
+# --- Times that cannot be right
+
+
+def timed(*rows):
+    return to_frame(*rows, columns=("item_id", "annotator", "label", "started_at", "submitted_at", "seconds"))
+
+
+def test_missing_seconds_are_worked_out_and_negative_ones_dropped(stocked):
+    frame = timed(
+        ("i0", "ana", "a", "2026-01-05 09:00:00", "2026-01-05 09:00:12.5", None),
+        ("i1", "ana", "a", "2026-01-05 09:00:00", "2026-01-05 09:00:12", 3.0),
+        ("i2", "ana", "a", "2026-01-05 09:00:00", "2026-01-05 08:00:00", None),
+        ("i3", "ana", "a", "2026-01-05 09:00:00", "2026-01-05 09:00:12", -3.0),
+        ("i4", "ana", "a", "2026-01-05 09:00:00", None, None),
+    )
+    path = stocked.put("votes.csv", frame)
+
+    report = stocked.load(path)
+
+    assert stocked.ask("SELECT seconds FROM votes ORDER BY vote") == [(12.5,), (3.0,), (None,), (None,), (None,)]
+    assert tally_of(report).notes == [
+        "Seconds worked out from start and end: 1.",
+        "Votes that took less than no time: 1. Their seconds are missing now.",
+        "Votes that end before they start: 1. Their times are kept as they are.",
+    ]
+    assert stocked.load(path).changed is False
+
+
+def test_times_in_the_future_or_long_ago_are_kept_and_noted(stocked):
+    frame = timed(
+        ("i0", "ana", "a", "1970-01-01 00:00:00", "2026-01-05 09:00:12", 5.0),
+        ("i1", "ana", "a", "2026-01-05 09:00:00", "2999-01-05 09:00:12", 5.0),
+        ("i2", "ana", "a", "2026-01-05 09:00:00", "1999-12-31 23:59:59", 5.0),
+    )
+
+    report = stocked.load(stocked.put("votes.csv", frame))
+
+    assert stocked.ask("SELECT min(started_at), max(labelled_at) FROM votes") == [
+        (at("1970-01-01 00:00:00"), at("2999-01-05 09:00:12"))
+    ]
+    assert tally_of(report).notes[1:] == [
+        "Votes started before the year 2000: 1. Their times are kept as they are.",
+        "Votes given before the year 2000: 1. Their times are kept as they are.",
+        "Votes given in the future: 1. Their times are kept as they are.",
+    ]
+
+
+# --- Teams
+
+
+def teamed(*rows):
+    return to_frame(*rows, columns=("item_id", "annotator", "label", "vendor", "batch", "submitted_at"))
+
+
+def test_a_team_belongs_to_the_person_and_the_batch(stocked):
+    frame = teamed(
+        ("i0", "ana", "a", "acme", "m1", "2026-01-05"),
+        ("i1", "ana", "a", "acme", "m1", "2026-01-07"),
+        ("i2", "ben", "a", "zed", "m2", None),
+    )
+
+    report = stocked.load(stocked.put("votes.csv", frame))
+
+    assert tally_of(report).notes == []
+    assert stocked.ask("SELECT name, team FROM annotators ORDER BY name") == [("ana", "acme"), ("ben", "zed")]
+    assert stocked.ask("SELECT batch, team, received_at FROM batches ORDER BY batch") == [
+        ("m1", "acme", at("2026-01-07 00:00:00")), ("m2", "zed", None),
+    ]  # fmt: skip
+
+
+def test_who_changes_teams_is_in_the_latest_whatever_the_order_of_rows_and_loads(stocked, desk):
+    late = teamed(("i0", "ana", "a", "zed", "m1", "2026-02-05"), ("i1", "ben", "a", "acme", "m1", "2026-02-04"))
+    early = teamed(("i2", "ana", "a", "acme", "m1", "2026-01-05"), ("i3", "ana", "b", "third", "m1", "2026-01-04"))
+    paths = [stocked.put("late.csv", late), stocked.put("early.csv", early)]
+
+    stocked.load(paths[0])
+    report = stocked.load(paths[1])
+
+    assert tally_of(report).notes == []
+    assert [stocked.load(path).changed for path in paths] == [False, False]
+    assert stocked.ask("SELECT name, team FROM annotators ORDER BY name") == [("ana", "zed"), ("ben", "acme")]
+    assert stocked.ask("SELECT team FROM batches") == [("zed",)]
+
+
+def test_a_move_is_noted(stocked):
+    stocked.load(stocked.put("a.csv", teamed(("i0", "ana", "a", "acme", None, "2026-01-05"))), kind="votes")
+
+    report = stocked.load(stocked.put("b.csv", teamed(("i1", "ana", "a", "zed", None, "2026-01-06"))), kind="votes")
+
+    assert tally_of(report).notes == [
+        "People in more than one team: 1, for example 'ana'. The latest is kept: 'zed'."
+    ]  # fmt: skip
+    assert stocked.ask("SELECT team FROM annotators") == [("zed",)]
+
+
+def test_a_team_that_is_told_later_is_filled_in(stocked, make_votes):
+    frame = make_votes(20)
+    stocked.load(stocked.put("votes.csv", frame))
+
+    report = stocked.load(stocked.put("again.csv", frame.assign(team="acme")))
+
+    assert (tally_of(report).kept, report.changed) == (0, True)
+    assert stocked.ask("SELECT DISTINCT team FROM annotators") == [("acme",)]

@@ -119,6 +119,117 @@ def test_text_and_pictures_are_shown_and_stay_columns_of_the_user():
     assert found.features == ("sentence", "img", "age")
 
 
+# --- Names that need company
+
+
+VOTES = [column("item_id"), column("annotator", distinct=8), column("label")]
+PREDICTIONS = [column("item_id"), column("predicted")]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "role"),
+    [
+        ("team", "text", "team"),
+        ("Vendor", "text", "team"),
+        ("agency", "text", "team"),
+        ("site", "integer", "team"),
+        ("reviewer", "text", "reviewer"),
+        ("reviewed_by", "text", "reviewer"),
+        ("checked_by", "integer", "reviewer"),
+        ("QA", "text", "reviewer"),
+        ("auditor", "text", "reviewer"),
+        ("review_verdict", "text", "verdict"),
+        ("review_status", "text", "verdict"),
+        ("AssignmentStatus", "text", "verdict"),
+        ("accepted", "boolean", "verdict"),
+        ("suggestion", "text", "suggested"),
+        ("suggested_label", "text", "suggested"),
+        ("prelabelled", "text", "suggested"),
+        ("model_suggestion", "text", "suggested"),
+        ("round", "integer", "round"),
+        ("iteration", "integer", "round"),
+        ("pass", "number", "round"),
+        ("guideline_version", "number", "guideline"),
+        ("guidelines", "text", "guideline"),
+        ("spec_version", "text", "guideline"),
+        ("notes", "text", "comment"),
+        ("remark", "text", "comment"),
+    ],
+)
+def test_what_is_said_about_a_vote_is_recognised_beside_the_annotator_alone(name, kind, role):
+    told = column(name, kind, low=0.0, high=3.0, whole=True, distinct=4)
+
+    found = guess_roles([*VOTES, told])
+    assert (found.column(role), found.single[role].reason) == (name, f"named {name!r}, beside the annotator")
+
+    alone = guess_roles([column("item_id"), column("label"), told])
+    assert (alone.column(role), alone.features) == (None, (name,))
+
+
+@pytest.mark.parametrize("name", ["site", "company", "provider", "pass", "iteration", "accepted", "qa", "suggestion"])
+def test_a_name_that_may_as_well_describe_the_item_is_a_feature_where_others_do(name):
+    told = column(name, "integer", distinct=4)
+
+    assert guess_roles([*VOTES, told, column("age", "integer")]).features == (name, "age")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        column("team", distinct=90),
+        column("vendor", distinct=12),
+        column("reviewer", "bytes"),
+        column("suggestion", distinct=95),
+        column("round", "number", whole=False),
+        column("round", "integer", low=-1.0),
+        column("round", "integer", high=3e9),
+        column("round", "text"),
+        column("round", "integer", distinct=95),
+        column("notes", "integer"),
+        column("status", distinct=3),
+    ],
+    ids=lambda told: told.name,
+)
+def test_values_that_contradict_make_company_count_for_nothing(told):
+    found = guess_roles([*VOTES, told])
+
+    assert set(found.single) - {"image"} == {"item_id", "annotator", "given_label"}
+
+
+def test_a_status_is_a_verdict_beside_a_reviewer():
+    assert roles_of(*VOTES, column("reviewer"), column("status"))["verdict"] == "status"
+
+
+def test_what_the_user_says_needs_no_company():
+    found = guess_roles(
+        [column("id"), column("label"), column("crew", distinct=99), column("n", "integer", distinct=99)],
+        [("team", "crew"), ("round", "n")],
+    )
+
+    assert (found.column("team"), found.column("round"), found.features) == ("crew", "n", ())
+
+
+@pytest.mark.parametrize("name", ["model", "model_name", "Model version"])
+def test_a_model_is_recognised_beside_predictions(name):
+    found = guess_roles([*PREDICTIONS, column(name, distinct=2)])
+
+    assert (found.column("model"), found.single["model"].reason) == (name, f"named {name!r}, beside predictions")
+    assert guess_roles([column("id"), column("label"), column(name, distinct=2)]).features == (name,)
+
+
+@pytest.mark.parametrize("others", [[column("label")], [column("make"), column("year", "integer")]], ids=len)
+def test_the_model_of_a_car_is_a_feature(others):
+    found = guess_roles([*PREDICTIONS, column("model", distinct=9), *others])
+
+    assert (found.column("model"), "model" in found.features) == (None, True)
+
+
+@pytest.mark.parametrize("name", ["embedding", "vector", "emb", "Features"])
+def test_a_list_of_numbers_may_be_an_embedding(name):
+    assert roles_of(column(name, "numbers")) == {"embedding": name}
+    assert roles_of(column(name, "number")) == {}
+
+
 # --- Probabilities
 
 
@@ -197,6 +308,36 @@ def test_several_columns_can_be_kept_as_features():
     assert found.reasons["group"] == "you said so"
 
 
+def test_columns_of_one_annotator_each_are_passed_on():
+    found = guess_roles([column("id"), column("ana"), column("x"), column("ben")], [("vote", "ben"), ("vote", "ana")])
+
+    assert (found.votes, found.features) == (("ana", "ben"), ("x",))
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "classes"),
+    [
+        (["cat score", "dog score"], None, ["cat score", "dog score"]),
+        (["p_cat", "p_dog"], None, ["cat", "dog"]),
+        (["m1 cat", "m1 dog"], ["cat", "dog"], ["cat", "dog"]),
+    ],
+)
+def test_columns_can_be_said_to_be_probabilities(names, labels, classes):
+    columns = [column("id"), *(column(name, "number") for name in [*names, "p_x", "p_y"])]
+
+    found = guess_roles(columns, [("probability", name) for name in names], labels)
+
+    assert list(found.probabilities) == classes
+    assert found.features == ("p_x", "p_y")
+    assert {found.reasons[name] for name in names} == {"you said so"}
+
+
+def test_two_probabilities_of_one_class_are_refused():
+    columns = [column("id"), column("a cat", "number"), column("b cat", "number")]
+    with pytest.raises(AnalysisError, match="Columns 'a cat' and 'b cat' are both the probability of class 'cat'"):
+        guess_roles(columns, [("probability", "a cat"), ("probability", "b cat")], ["cat"])
+
+
 def test_the_row_number_can_be_the_id():
     assert roles_of(column("x"), given=[("item_id", "@row")]) == {"item_id": "@row"}
     with pytest.raises(UnknownNameError, match="There is no column '@row'"):
@@ -208,6 +349,7 @@ def test_the_row_number_can_be_the_id():
     [
         ([("labels", "x")], "There is no role 'labels'"),
         ([("group", "y")], "There is no column 'y'"),
+        ([("round", "x")], "Column 'x' cannot be the round: its values are not whole numbers. Choose another column."),
         ([("seconds", "x")], "Column 'x' cannot be the seconds: its values are not numbers. Choose another column."),
         ([("group", "x"), ("group", "z")], "--role group was given twice: 'x' and 'z'. One column can be the group."),
     ],
@@ -218,9 +360,12 @@ def test_what_cannot_be_is_refused(given, sentence):
 
 
 NAMES = st.lists(
-    st.sampled_from(["id", "label", "Label 2", "p_a", "p_b", "prob_c", "text", "image", "y", "pred", "age", "worker"]),
+    st.sampled_from(
+        ["id", "label", "Label 2", "p_a", "p_b", "prob_c", "text", "image", "y", "pred", "age", "worker", "vendor",
+         "reviewer", "status", "round", "note", "model", "emb", "site"]
+    ),
     unique=True,
-)
+)  # fmt: skip
 KINDS = st.sampled_from(["integer", "number", "boolean", "date", "text", "numbers", "bytes", "other"])
 
 
@@ -265,6 +410,7 @@ def make_roles(*names, features=(), probs=False):
         (make_roles("item_id", "annotator", "label"), {"repeated_ids": True}, "votes"),
         (make_roles("item_id", "annotator", "label", features=["age"]), {"repeated_ids": True}, "votes"),
         (make_roles("item_id", "annotator", "label"), {"known_ids": True}, "votes"),
+        (make_roles("item_id", "annotator", "label", "reviewer", "verdict", "notes"), {"known_ids": True}, "votes"),
         (make_roles("item_id", "annotator", "label", features=["age"]), {"known_ids": True}, "items"),
         (make_roles("item_id", "annotator", "label"), {}, "items"),
         (make_roles("item_id", "annotator", "label", probs=True), {"repeated_ids": True}, "items"),

@@ -1,5 +1,6 @@
 """Who waits for a workspace file, for whom, and what it is told when it waits too long."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,8 @@ import pytest
 from analysis.errors import WorkspaceBusyError
 from analysis.store import database as module
 from analysis.store.database import Database
+from analysis.store.sql import Fragment
+from analysis.store.workspace import Workspace
 
 HOLD = "import sys, duckdb; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
 
@@ -163,3 +166,44 @@ def test_a_thread_that_would_wait_for_itself_is_told_at_once(database, outer, in
     assert time.monotonic() - began < 5
     with database.read() as cursor:
         assert cursor.execute("SELECT count(*) FROM numbers").fetchall() == [(100,)]
+
+
+def test_a_process_that_never_stops_reading_lets_another_one_write(tmp_path, root):
+    """Each page asks again before the file would be let go, for as long as somebody clicks."""
+    path = tmp_path / "w.relook"
+    workspace = Workspace(path)
+    with workspace.write(create=True) as writer:
+        writer.bump("facts")
+    stop = threading.Event()
+    longest = []
+
+    def click():
+        while not stop.is_set():
+            began = time.monotonic()
+            with workspace.read() as snapshot:
+                snapshot.fetch_one(Fragment("SELECT 1"))
+                time.sleep(0.02)
+            longest.append(time.monotonic() - began)
+
+    clickers = [threading.Thread(target=click) for _number in range(3)]
+    for clicker in clickers:
+        clicker.start()
+    write = "import sys; from pathlib import Path; from analysis.store.workspace import Workspace\n"
+    write += "with Workspace(Path(sys.argv[1])).write() as writer: writer.bump('work')"
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", write, str(path)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(root)},
+            check=False,
+            timeout=60,
+        )
+    finally:
+        stop.set()
+        for clicker in clickers:
+            clicker.join()
+
+    assert ran.returncode == 0, ran.stderr
+    assert workspace.fingerprint().work == 1
+    workspace.close()

@@ -5,9 +5,10 @@ from typing import Final
 
 from analysis.errors import FileFaultError
 from analysis.roles import Roles
+from analysis.store.loading.derived import give_way
 from analysis.store.loading.source import FEATURE_TYPES
 from analysis.store.loading.staging import Plan
-from analysis.store.sql import Fragment, identifier, template
+from analysis.store.sql import Fragment, identifier, join, template
 from analysis.store.workspace import Column, Writer
 
 __all__ = ["KeptColumn", "keep_columns"]
@@ -19,6 +20,8 @@ _KEPT_TYPES: Final = {
     "labelled_at": "TIMESTAMP",
     "probability": "DOUBLE",
     "pred_probs": "DOUBLE[]",
+    "embedding": "FLOAT[]",
+    "round": "INTEGER",
 }
 _NUMERIC: Final = {"BIGINT", "DOUBLE"}
 _WORDS: Final = {"BLOB": "bytes", "DOUBLE[]": "lists of numbers"}
@@ -27,10 +30,22 @@ _UNMIXED: Final = _WORDS.keys()
 
 @dataclass(frozen=True)
 class KeptColumn:
-    """A feature of the file: where it is staged, as the type that it is kept as, and where it is kept."""
+    """A feature of the file on its way in.
+
+    Attributes
+    ----------
+    name
+        As in the file.
+    arriving
+        Its value among the rows that arrive (``t``), in the type that it is kept as.
+    kept
+        Its column in ``features``.
+    type
+        The type that it is kept as.
+    """
 
     name: str
-    staged: Fragment
+    arriving: Fragment
     kept: Fragment
     type: str
 
@@ -55,83 +70,113 @@ def keep_columns(writer: Writer, plan: Plan) -> list[KeptColumn]:
     FileFaultError
         If a column differs from a known one in case alone, or pictures meet text.
     """
+    give_way(writer, plan.source.table.names)
     kept: list[KeptColumn] = []
     roles = plan.roles
     role_of = _roles_by_column(roles)
+    places = {name: index for index, name in enumerate(roles.features)}
+    book = _Book(writer, plan)
     for name in plan.source.table.names:
         facts = plan.source.find(name)[2]
-        is_feature = name in roles.features
         # What is kept as a label, an id or a name is kept as text, whatever the file held.
-        duck_type = FEATURE_TYPES[facts.type] if is_feature else _KEPT_TYPES.get(role_of.get(name, ""), "VARCHAR")
-        known = _know_column(writer, plan, name, duck_type, role_of.get(name, "feature"))
-        if is_feature:
-            final = duck_type
-            if known.stored_as is None:
-                known = _make_room(writer, known, duck_type)
-            elif facts.missing < facts.rows:
-                final = _widen(writer, plan, known, duck_type)
-            else:
-                # A column without a value says nothing about its type.
-                final = known.type
-            staged = Fragment(f"s.f{roles.features.index(name)}")
-            if final != duck_type:
-                staged = template(
-                    "CAST({staged} AS {type})",
-                    staged=staged,
-                    type=identifier(final, FEATURE_TYPES.values(), kind="type"),
-                )
-            stored = str(known.stored_as)
-            kept.append(KeptColumn(name, staged, identifier(stored, [stored]), final))
+        duck_type = FEATURE_TYPES[facts.type] if name in places else _KEPT_TYPES.get(role_of.get(name, ""), "VARCHAR")
+        known = book.know(name, duck_type, role_of.get(name, "feature"))
+        if name not in places:
+            continue
+        final = duck_type
+        if known.stored_as is None:
+            known = book.make_room(known, duck_type)
+        elif facts.missing < facts.rows:
+            final = _widen(writer, plan, known, duck_type)
+        else:
+            # A column without a value says nothing about its type.
+            final = known.type
+        arriving = Fragment(f"t.f{roles.features.index(name)}")
+        if final != duck_type:
+            arriving = template(
+                "CAST({arriving} AS {type})",
+                arriving=arriving,
+                type=identifier(final, FEATURE_TYPES.values(), kind="type"),
+            )
+        stored = str(known.stored_as)
+        kept.append(KeptColumn(name, arriving, identifier(stored, [stored]), final))
+    book.close()
     return kept
 
 
-def _know_column(writer: Writer, plan: Plan, name: str, duck_type: str, role: str) -> Column:
-    """Return what the workspace knows of a column, after telling it what is new."""
-    known = {column.name: column for column in writer.columns}
-    twin = next((other for other in known if other != name and other.casefold() == name.casefold()), None)
-    if twin is not None:
-        raise FileFaultError(
-            f"{plan.name} has a column {name!r}, the workspace has {twin!r}. Rename one of them so that they agree."
+class _Book:
+    """What the workspace knows of columns, while a file tells it more."""
+
+    def __init__(self, writer: Writer, plan: Plan) -> None:
+        self._writer = writer
+        self._plan = plan
+        self._columns = {column.name: column for column in writer.columns}
+        self._folded = {name.casefold(): name for name in self._columns}
+        self._taken = {_OURS, *(column.stored_as.casefold() for column in writer.columns if column.stored_as)}
+        self._next = int(writer.fetch_one(Fragment("SELECT coalesce(max(position), 0) + 1 FROM columns"))[0])
+        # Nothing is in the table yet: it is made once with all its columns, not widened one by one.
+        self._made: list[Fragment] | None = (
+            [] if len(self._taken) == 1 and not writer.fetch_one(Fragment("SELECT count(*) FROM features"))[0] else None
         )
-    reason = plan.roles.reasons.get(name, "")
-    if name not in known:
-        writer.execute(
-            template(
-                "INSERT INTO columns SELECT coalesce(max(position), 0) + 1, {values} FROM columns",
-                values=Fragment("?, ?, ?, ?, NULL", (name, role, duck_type, reason)),
+
+    def know(self, name: str, duck_type: str, role: str) -> Column:
+        """Return what the workspace knows of a column, after telling it what is new."""
+        twin = self._folded.get(name.casefold(), name)
+        if twin != name:
+            raise FileFaultError(
+                f"{self._plan.name} has a column {name!r}, the workspace has {twin!r}. Rename one of them so that "
+                "they agree."
             )
+        reason = self._plan.roles.reasons.get(name, "")
+        column = self._columns.get(name)
+        if column is None:
+            column = Column(name, role, duck_type, reason, None)
+            self._writer.execute(
+                Fragment(
+                    "INSERT INTO columns (position, name, role, type, reason) VALUES (?, ?, ?, ?, ?)",
+                    (self._next, name, role, duck_type, reason),
+                )
+            )
+            self._next += 1
+        elif column.role == "feature" != role:
+            column = replace(column, role=role, reason=reason)
+            self._writer.execute(
+                Fragment("UPDATE columns SET role = ?, reason = ? WHERE name = ?", (role, reason, name))
+            )
+        self._columns[name] = column
+        self._folded[name.casefold()] = name
+        return column
+
+    def make_room(self, column: Column, duck_type: str) -> Column:
+        """Keep the column's values from now on."""
+        stored = column.name
+        # The user's name, unless DuckDB, which ignores case, would take it for our key.
+        while stored.casefold() in self._taken:
+            stored += "_"
+        self._taken.add(stored.casefold())
+        place = template("{name} {type}", name=identifier(stored, [stored]), type=Fragment(duck_type))
+        if self._made is not None:
+            self._made.append(place)
+        else:
+            self._writer.execute(template("ALTER TABLE features ADD COLUMN {place}", place=place))
+        self._writer.execute(
+            Fragment("UPDATE columns SET stored_as = ?, type = ? WHERE name = ?", (stored, duck_type, column.name))
         )
-    elif known[name].role == "feature" != role:
-        writer.execute(Fragment("UPDATE columns SET role = ?, reason = ? WHERE name = ?", (role, reason, name)))
-    writer.forget()
-    return next(column for column in writer.columns if column.name == name)
+        return replace(column, stored_as=stored, type=duck_type)
+
+    def close(self) -> None:
+        """Make the table, where it was not there yet."""
+        if self._made:
+            columns = join(", ", [Fragment("item INTEGER NOT NULL"), *self._made])
+            self._writer.execute(template("CREATE OR REPLACE TABLE features({columns})", columns=columns))
+        self._writer.forget()
 
 
 def _roles_by_column(roles: Roles) -> dict[str, str]:
     found = {guess.column: role for role, guess in roles.single.items()}
     found.update(dict.fromkeys(roles.probabilities.values(), "probability"))
+    found.update(dict.fromkeys(roles.votes, "vote"))
     return found
-
-
-def _make_room(writer: Writer, column: Column, duck_type: str) -> Column:
-    """Keep the column's values from now on."""
-    stored = _choose_name(writer, column.name)
-    place = identifier(stored, [stored])
-    writer.execute(template("ALTER TABLE features ADD COLUMN {place} {type}", place=place, type=Fragment(duck_type)))
-    writer.execute(
-        Fragment("UPDATE columns SET stored_as = ?, type = ? WHERE name = ?", (stored, duck_type, column.name))
-    )
-    writer.forget()
-    return replace(column, stored_as=stored, type=duck_type)
-
-
-def _choose_name(writer: Writer, name: str) -> str:
-    """Keep the user's name, unless DuckDB, which ignores case, would take it for our key."""
-    taken = {_OURS, *(column.stored_as.casefold() for column in writer.columns if column.stored_as)}
-    chosen = name
-    while chosen.casefold() in taken:
-        chosen += "_"
-    return chosen
 
 
 def _widen(writer: Writer, plan: Plan, column: Column, new: str) -> str:

@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
 
-from analysis.store.sql import Fragment
+from analysis.store.sql import Fragment, identifier, template
 from analysis.store.workspace import Writer
 
-__all__ = ["add_annotators", "add_classes", "order_classes"]
+__all__ = ["add_annotators", "add_classes", "add_names", "keep_known_names", "order_classes"]
 
 _WHOLE: Final = re.compile(r"-?\d{1,18}")
 
@@ -36,26 +36,52 @@ def add_classes(writer: Writer, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(fresh)
 
 
-def add_annotators(writer: Writer, *, expert: bool) -> None:
-    """Append the annotators of ``staged`` that are new, in order of their name.
+def add_annotators(writer: Writer, *, expert: bool, column: Literal["annotator", "reviewer"] = "annotator") -> None:
+    """Append the annotators (or reviewers) of ``staged`` that are new, in order of their name."""
+    named = template("SELECT DISTINCT {column} FROM staged", column=identifier(column, ["annotator", "reviewer"]))
+    if expert:
+        writer.execute(template("UPDATE annotators SET expert = TRUE WHERE name IN ({named})", named=named))
+    fresh = writer.fetch_all(
+        template(
+            "SELECT name FROM ({named}) AS named(name) WHERE name IS NOT NULL "
+            "AND name NOT IN (SELECT name FROM annotators) ORDER BY name",
+            named=named,
+        )
+    )
+    add_names(writer, [name for (name,) in fresh], expert=expert)
+
+
+def add_names(writer: Writer, names: Sequence[str], *, expert: bool = False) -> None:
+    """Append annotators that are not there yet.
 
     A pseudonym is drawn from the workspace's id and the code, so it is stable here and says nothing elsewhere.
     """
-    if expert:
-        writer.execute(Fragment("UPDATE annotators SET expert = TRUE WHERE name IN (SELECT annotator FROM staged)"))
-    fresh = writer.fetch_all(
-        Fragment(
-            "SELECT DISTINCT annotator FROM staged WHERE annotator IS NOT NULL "
-            "AND annotator NOT IN (SELECT name FROM annotators) ORDER BY annotator"
-        )
-    )
     start = int(writer.fetch_one(Fragment("SELECT coalesce(max(annotator), 0) + 1 FROM annotators"))[0])
     secret = writer.meta["workspace_id"]
-    rows = [
-        (start + index, name, _draw_pseudonym(secret, start + index), None, None, expert, None)
-        for index, (name,) in enumerate(fresh)
-    ]
-    writer.execute_many(Fragment("INSERT INTO annotators VALUES (?, ?, ?, ?, ?, ?, ?)"), rows)
+    rows = [(start + index, name, _draw_pseudonym(secret, start + index), expert) for index, name in enumerate(names)]
+    writer.execute_many(
+        Fragment("INSERT INTO annotators (annotator, name, pseudonym, expert) VALUES (?, ?, ?, ?)"), rows
+    )
+
+
+def keep_known_names(writer: Writer, pairs: Iterable[tuple[str, str]], reason: str) -> None:
+    """Keep that a file gives two names for one person, such as an id and an e-mail; it proposes a merge, no more.
+
+    Parameters
+    ----------
+    writer
+        The one writer.
+    pairs
+        The name that the votes carry, and the other one.
+    reason
+        Where it is said, as a sentence of a proposal: "the export gives both".
+    """
+    known = set(writer.fetch_all(Fragment("SELECT name, other FROM known_names")))
+    fresh = [(name, other, reason) for name, other in dict.fromkeys(pairs) if name != other]
+    writer.execute_many(
+        Fragment("INSERT INTO known_names (name, other, reason) VALUES (?, ?, ?)"),
+        [row for row in fresh if row[:2] not in known],
+    )
 
 
 def _draw_pseudonym(secret: str, code: int) -> str:

@@ -1,50 +1,50 @@
-"""Predictions: matched to items by id, checked as probabilities, kept under a model's name."""
+"""Predictions: matched to items, compared with what their model already said, kept beside those of other models."""
 
-from analysis.errors import AnalysisError, FileFaultError, NeedsChoiceError
+from collections.abc import Iterator
+from typing import Final
+
+import pyarrow as pa
+
+from analysis.errors import FileFaultError, NeedsChoiceError
+from analysis.store.loading.matching import check_partners, join_items, match_items
+from analysis.store.loading.matrix import find_rows, insert_batches, is_by_position, is_wide, stage_digests, to_lists
+from analysis.store.loading.models import keep_models, note_out_of_sample, number_models, to_code_sql
 from analysis.store.loading.people import add_classes, order_classes
-from analysis.store.loading.probabilities import DEFAULT_MODEL, find_model
+from analysis.store.loading.probabilities import stream_mended
 from analysis.store.loading.report import Tally
 from analysis.store.loading.staging import Plan, check_rejects, reject_rows
 from analysis.store.sql import Fragment, template, value
-from analysis.store.workspace import Writer
+from analysis.store.workspace import Model, Writer
+from analysis.watch import Watch
 
-__all__ = ["match_items", "take_predictions"]
+__all__ = ["compare_labels", "match_items", "settle_predicted", "take_predictions"]
 
-
-def match_items(writer: Writer, plan: Plan) -> None:
-    """Add the column ``item`` to ``staged``: by split and id, or by an id found in one split only.
-
-    Raises
-    ------
-    NeedsChoiceError
-        If an id without a split is found in several splits.
-    """
-    writer.execute(Fragment("ALTER TABLE staged ADD COLUMN IF NOT EXISTS item INTEGER"))
-    writer.execute(
-        Fragment(
-            "UPDATE staged SET item = i.item FROM items i WHERE i.item_id = staged.item_id AND i.split = staged.split"
-        )
-    )
-    ambiguous = writer.fetch_all(
-        Fragment(
-            "SELECT s.item_id, list_sort(list(i.split)) FROM staged s JOIN items i ON i.item_id = s.item_id "
-            "WHERE s.split IS NULL GROUP BY s.row, s.item_id HAVING count(*) > 1 ORDER BY s.item_id LIMIT 1"
-        )
-    )
-    if ambiguous:
-        name, splits = ambiguous[0]
-        raise NeedsChoiceError(
-            f"{plan.name}: id {name!r} is in the splits {', '.join(map(repr, splits))}. Say which one with --split."
-        )
-    writer.execute(
-        Fragment(
-            "UPDATE staged SET item = i.item FROM items i WHERE i.item_id = staged.item_id AND staged.split IS NULL"
-        )
-    )
+_SHOWN: Final = 6
+_KEYS: Final = pa.schema([("item", pa.int32()), ("model", pa.int32())])
+_WANTED: Final = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("item", pa.int32()),
+        ("model", pa.int32()),
+        ("predicted", pa.string()),
+        ("fold", pa.string()),
+    ]
+)
+_KEPT: Final = pa.schema(
+    [
+        ("item", pa.int32()),
+        ("model", pa.int32()),
+        ("predicted", pa.string()),
+        ("pred_probs", pa.large_list(pa.float32())),
+        ("fold", pa.string()),
+    ]
+)
 
 
-def take_predictions(writer: Writer, plan: Plan, classes: tuple[str, ...], tally: Tally) -> None:
-    """Take the rows of ``staged`` in as predictions of one model.
+def take_predictions(
+    writer: Writer, plan: Plan, classes: tuple[str, ...], tally: Tally, watch: Watch | None = None
+) -> None:
+    """Take the rows of ``staged`` and ``staged_predictions`` in as predictions of one model or several.
 
     Parameters
     ----------
@@ -53,49 +53,76 @@ def take_predictions(writer: Writer, plan: Plan, classes: tuple[str, ...], tally
         counts are settled already.
     classes
         The order of the staged probabilities.
+    watch
+        Who is told how far it is, where the file is read once more.
 
     Raises
     ------
     FileFaultError
         If too many rows are faulty, no id is known, or predictions are already there with other values.
     """
-    match_items(writer, plan)
+    codes, known = number_models(writer, plan)
+    tally.model = ", ".join(codes)
+    _gather(writer, plan, to_code_sql(plan, codes))
+    _check_rows(writer, plan, tally)
     if plan.kind == "predictions":
-        _check_partners(writer, plan, tally)
+        check_partners(writer, plan, tally, Fragment("incoming"), "Predictions")
         _check_given_labels(writer, plan)
-    without = Fragment("predicted IS NULL AND pred_probs IS NULL")
-    if plan.kind == "predictions":
         # Rows of a table of items that is known already, and says no more than that they are there.
-        counted = template("SELECT count(*) FROM staged WHERE item IS NOT NULL AND {without}", without=without)
-        tally.already_there += int(writer.fetch_one(counted)[0])
-    writer.execute(template("DELETE FROM staged WHERE item IS NULL OR ({without})", without=without))
-    if not writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0]:
-        return
-    _compare_labels(writer, plan, classes, tally)
-    _settle_predicted(writer, plan, classes, tally)
-    model = _keep_model(writer, plan, classes)
-    _merge(writer, plan, model, tally)
-
-
-def _check_partners(writer: Writer, plan: Plan, tally: Tally) -> None:
-    """Reject rows without an id, and count those whose id is no item."""
-    empty = writer.fetch_all(Fragment("SELECT row FROM staged WHERE item_id IS NULL ORDER BY row"))
-    column = plan.roles.column("item_id")
-    tally.rejects.extend(reject_rows(writer, plan, [(row, column, "no id") for (row,) in empty]))
-    found, lost = writer.fetch_one(
-        Fragment("SELECT count(*) FILTER (item IS NOT NULL), count(*) FILTER (item IS NULL) FROM staged")
-    )
-    check_rejects(plan, tally.rejects, found + lost)
-    if found == 0:
-        example = writer.fetch_one(Fragment("SELECT min(item_id) FROM staged"))[0]
-        where = "the workspace" if plan.split is None else f"the split {plan.split!r}"
-        raise AnalysisError(
-            f"{plan.name}: none of its {lost:,} ids is an item of {where}, for example {example!r}. "
-            "Load the items first, or name the column of ids with --role item_id=COLUMN."
+        tally.already_there += _count(
+            writer, Fragment("SELECT count(*) FROM incoming WHERE item IS NOT NULL AND NOT predicts")
         )
-    if lost:
-        tally.unmatched += lost
-        tally.notes.append(f"Predictions for ids that are no items: {lost:,}. They were left out.")
+    writer.execute(Fragment("DELETE FROM incoming WHERE item IS NULL OR NOT predicts"))
+    if not _count(writer, Fragment("SELECT count(*) FROM incoming")):
+        return
+    compare_labels(writer, plan, classes, tally)
+    settle_predicted(writer, plan, classes, tally)
+    _drop_repeats(writer, plan, tally)
+    keep_models(writer, classes, codes, known)
+    _merge(writer, plan, classes, known, tally, watch or Watch())
+    note_out_of_sample(writer)
+
+
+def _count(writer: Writer, query: Fragment) -> int:
+    return int(writer.fetch_one(query)[0])
+
+
+def _gather(writer: Writer, plan: Plan, model: Fragment) -> None:
+    """Make ``incoming``: what the file says of each item, without the probabilities themselves.
+
+    Where no label was predicted, the most probable class is the prediction; a tie is left open.
+    """
+    writer.execute(
+        template(
+            "CREATE OR REPLACE TEMP TABLE incoming AS SELECT s.row, i.item, {model} AS model, "
+            "coalesce(s.predicted, p.best) AS predicted, s.fold, p.first, p.second, "
+            "s.predicted IS NOT NULL OR p.row IS NOT NULL AS predicts FROM staged s {items} "
+            "LEFT JOIN staged_predictions p ON p.row = s.row",
+            model=model,
+            items=join_items(writer, plan),
+        )
+    )
+
+
+def _check_rows(writer: Writer, plan: Plan, tally: Tally) -> None:
+    """Reject rows without an id, and predictions of no model."""
+    faults: list[tuple[int, str | None, str]] = []
+    if plan.kind == "predictions":
+        empty = writer.fetch_all(Fragment("SELECT row FROM staged WHERE item_id IS NULL ORDER BY row"))
+        faults += [(row, plan.roles.column("item_id"), "no id") for (row,) in empty]
+    nameless = writer.fetch_all(Fragment("SELECT row FROM incoming WHERE model IS NULL AND predicts ORDER BY row"))
+    told = {row for row, _column, _reason in faults}
+    faults += [(row, plan.roles.column("model"), "no name of a model") for (row,) in nameless if row not in told]
+    _reject(writer, plan, tally, faults)
+
+
+def _reject(writer: Writer, plan: Plan, tally: Tally, faults: list[tuple[int, str | None, str]]) -> None:
+    """Take faulty rows out of ``staged`` and ``incoming``; refuse the file where they are too many."""
+    tally.rejects.extend(reject_rows(writer, plan, faults))
+    if faults:
+        gone = value([row for row, _column, _reason in faults])
+        writer.execute(template("DELETE FROM incoming WHERE row = ANY({gone})", gone=gone))
+    check_rejects(plan, tally.rejects, _count(writer, Fragment("SELECT count(*) FROM incoming")))
 
 
 def _check_given_labels(writer: Writer, plan: Plan) -> None:
@@ -105,8 +132,8 @@ def _check_given_labels(writer: Writer, plan: Plan) -> None:
         return
     other, example, split = writer.fetch_one(
         Fragment(
-            "SELECT count(*), min(s.item_id), min(i.split) FROM staged s JOIN items i ON i.item = s.item "
-            "WHERE s.given_label != i.given_label"
+            "SELECT count(*), min(s.item_id), min(i.split) FROM staged s JOIN incoming n ON n.row = s.row "
+            "JOIN items i ON i.item = n.item WHERE s.given_label != i.given_label"
         )
     )
     if other:
@@ -116,18 +143,18 @@ def _check_given_labels(writer: Writer, plan: Plan) -> None:
         )
 
 
-def _compare_labels(writer: Writer, plan: Plan, classes: tuple[str, ...], tally: Tally) -> None:
-    given = {
-        name
-        for (name,) in writer.fetch_all(
-            Fragment("SELECT DISTINCT given_label FROM items WHERE given_label IS NOT NULL")
-        )
-    }
-    predicted = {
-        name
-        for (name,) in writer.fetch_all(Fragment("SELECT DISTINCT predicted FROM staged WHERE predicted IS NOT NULL"))
-    }
-    said = predicted | set(classes)
+def compare_labels(writer: Writer, plan: Plan, classes: tuple[str, ...], tally: Tally) -> None:
+    """Add what ``incoming`` predicts to the classes, and note labels that only one side has.
+
+    Raises
+    ------
+    FileFaultError
+        If no label is on both sides.
+    """
+    given = _fetch_names(writer, Fragment("SELECT DISTINCT given_label FROM items WHERE given_label IS NOT NULL"))
+    said = set(classes) | _fetch_names(
+        writer, Fragment("SELECT DISTINCT predicted FROM incoming WHERE predicted IS NOT NULL")
+    )
     # Also what is only predicted is a class: its errors are counted and it can be asked for.
     add_classes(writer, order_classes(said))
     tally.labels_only_in_predictions = tuple(order_classes(said - given))
@@ -135,127 +162,162 @@ def _compare_labels(writer: Writer, plan: Plan, classes: tuple[str, ...], tally:
         tally.labels_only_in_items = tuple(order_classes(given - said))
     if given and not said & given:
         raise FileFaultError(
-            f"{plan.name} predicts {order_classes(said)[:6]}, the items are labelled {order_classes(given)[:6]}: "
-            "no class is in both. Rename the classes on one side."
+            f"{plan.name} predicts {order_classes(said)[:_SHOWN]}, the items are labelled "
+            f"{order_classes(given)[:_SHOWN]}: no class is in both. Rename the classes on one side."
         )
     if given and tally.labels_only_in_predictions:
-        names = ", ".join(map(repr, tally.labels_only_in_predictions[:6]))
+        names = ", ".join(map(repr, tally.labels_only_in_predictions[:_SHOWN]))
         tally.notes.append(f"No item is labelled {names}, which the model predicts or has a probability for.")
     if tally.labels_only_in_items:
-        names = ", ".join(map(repr, tally.labels_only_in_items[:6]))
+        names = ", ".join(map(repr, tally.labels_only_in_items[:_SHOWN]))
         tally.notes.append(f"The model knows no class {names}: items labelled so are always errors.")
 
 
-def _settle_predicted(writer: Writer, plan: Plan, classes: tuple[str, ...], tally: Tally) -> None:
-    """Where no label was predicted, the most probable class is the prediction; a tie is left open."""
-    if not classes:
-        return
-    writer.execute(
-        template(
-            "UPDATE staged SET predicted = list_extract({names}, list_position(pred_probs, list_max(pred_probs))) "
-            "WHERE predicted IS NULL AND list_extract(list_reverse_sort(pred_probs), 2) < list_max(pred_probs)",
-            names=value(list(classes)),
-        )
-    )
-    tied = int(
-        writer.fetch_one(Fragment("SELECT count(*) FROM staged WHERE predicted IS NULL AND pred_probs IS NOT NULL"))[0]
-    )
+def _fetch_names(writer: Writer, query: Fragment) -> set[str]:
+    return {name for (name,) in writer.fetch_all(query)}
+
+
+def settle_predicted(writer: Writer, plan: Plan, classes: tuple[str, ...], tally: Tally) -> None:
+    """Say how many rows are left open, and refuse an order of classes that the predicted labels contradict."""
+    tied = _count(writer, Fragment("SELECT count(*) FROM incoming WHERE predicted IS NULL"))
     if tied:
         tally.notes.append(f"Rows where several classes are most probable: {tied:,}. They predict none of them.")
     if plan.roles.column("predicted") is None or not plan.roles.column("pred_probs"):
         return
     agree, rows = writer.fetch_one(
-        template(
-            "SELECT count(*) FILTER (predicted = list_extract({names}, list_position(pred_probs, "
-            "list_max(pred_probs)))), count(*) FROM staged WHERE pred_probs IS NOT NULL",
-            names=value(list(classes)),
+        Fragment(
+            "SELECT count(*) FILTER (p.best IS NULL OR p.best = coalesce(s.predicted, p.best)), count(*) "
+            "FROM incoming n JOIN staged s ON s.row = n.row JOIN staged_predictions p ON p.row = n.row"
         )
     )
     if rows and agree * 2 < rows:
         raise NeedsChoiceError(
-            f"{plan.name}: in the order {list(classes)[:6]} the most probable class is the predicted label in only "
-            f"{agree:,} of {rows:,} rows. Name the order of the classes with --classes FILE, one class a line."
+            f"{plan.name}: in the order {list(classes)[:_SHOWN]} the most probable class is the predicted label in "
+            f"only {agree:,} of {rows:,} rows. Name the order of the classes with --classes FILE, one class a line."
         )
 
 
-def _keep_model(writer: Writer, plan: Plan, classes: tuple[str, ...]) -> int:
-    known = find_model(writer, plan)
-    if known is not None:
-        if classes and not known.classes:
-            writer.execute(
-                template(
-                    "UPDATE models SET classes = {classes} WHERE model = {code}",
-                    classes=value(list(classes)),
-                    code=value(known.code),
-                )
-            )
-        return known.code
-    code = len(writer.models) + 1
-    name = plan.options.model or DEFAULT_MODEL
-    writer.execute(
-        Fragment("INSERT INTO models VALUES (?, ?, CAST(? AS VARCHAR[]), NULL, NULL)", (code, name, list(classes)))
-    )
-    writer.forget()
-    return code
-
-
-def _merge(writer: Writer, plan: Plan, model: int, tally: Tally) -> None:
-    """Compare with what the model already predicted; insert what is new."""
-    rows = int(writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0])
+def _drop_repeats(writer: Writer, plan: Plan, tally: Tally) -> None:
+    """Count identical rows once, and reject both of two different predictions of a model for one item."""
+    repeated = Fragment("SELECT count(*) - count(DISTINCT (item, model)) FROM incoming")
+    if is_by_position(plan.source) or not _count(writer, repeated):
+        return
+    before = _count(writer, Fragment("SELECT count(*) FROM incoming"))
     writer.execute(
         Fragment(
-            "CREATE OR REPLACE TEMP TABLE incoming AS SELECT min(row) AS row, item, predicted, fold, probs FROM "
-            "(SELECT row, item, predicted, fold, CAST(pred_probs AS FLOAT[]) AS probs FROM staged) "
-            "GROUP BY item, predicted, fold, probs"
+            "CREATE OR REPLACE TEMP TABLE incoming AS SELECT min(row) AS row, * EXCLUDE (row) FROM incoming "
+            "GROUP BY ALL"
         )
     )
-    repeats = rows - int(writer.fetch_one(Fragment("SELECT count(*) FROM incoming"))[0])
-    _reject_clashes(writer, plan, tally)
-    compared = template(
-        "SELECT count(*) FILTER (p.item IS NULL), count(*) FILTER (p.item IS NOT NULL AND {same}), "
-        "count(*) FILTER (p.item IS NOT NULL AND NOT {same}) "
-        "FROM incoming n LEFT JOIN predictions p ON p.item = n.item AND p.model = {model}",
-        same=Fragment(
-            "(p.predicted IS NOT DISTINCT FROM n.predicted AND p.pred_probs IS NOT DISTINCT FROM n.probs "
-            "AND p.fold IS NOT DISTINCT FROM n.fold)"
-        ),
-        model=value(model),
+    if plan.kind == "predictions":
+        tally.duplicates += before - _count(writer, Fragment("SELECT count(*) FROM incoming"))
+    clashing = writer.fetch_all(
+        Fragment(
+            "SELECT n.row, s.item_id, count(*) OVER (PARTITION BY n.item, n.model) AS times FROM incoming n "
+            "JOIN staged s ON s.row = n.row QUALIFY times > 1 ORDER BY n.row"
+        )
     )
-    fresh, same, other = writer.fetch_one(compared)
+    column = plan.roles.column("item_id")
+    if clashing:
+        said = [(row, column, f"id {name!r} has {n} different predictions") for row, name, n in clashing]
+        _reject(writer, plan, tally, said)
+
+
+def _merge(
+    writer: Writer, plan: Plan, classes: tuple[str, ...], known: tuple[Model, ...], tally: Tally, watch: Watch
+) -> None:
+    """Compare with what the models already predicted; insert what is new."""
+    _stage_known(writer, known)
+    writer.execute(
+        Fragment(
+            "CREATE OR REPLACE TEMP TABLE compared AS SELECT n.*, p.item IS NOT NULL AS known, p.item IS NOT NULL "
+            "AND p.said IS NOT DISTINCT FROM n.predicted AND p.fold IS NOT DISTINCT FROM n.fold "
+            "AND d.first IS NOT DISTINCT FROM n.first AND d.second IS NOT DISTINCT FROM n.second AS same "
+            "FROM incoming n LEFT JOIN predictions p ON p.item = n.item AND p.model = n.model "
+            "LEFT JOIN settled d ON d.item = n.item AND d.model = n.model"
+        )
+    )
+    fresh, same, other = writer.fetch_one(
+        Fragment(
+            "SELECT count(*) FILTER (NOT known), count(*) FILTER (same), count(*) FILTER (known AND NOT same) "
+            "FROM compared"
+        )
+    )
     if other and not plan.options.replace:
-        name = plan.options.model or DEFAULT_MODEL
+        name, count = writer.fetch_one(
+            Fragment(
+                "SELECT m.name, count(*) FROM compared c JOIN models m ON m.model = c.model WHERE known AND NOT same "
+                "GROUP BY m.name ORDER BY m.name"
+            )
+        )
         raise FileFaultError(
-            f"{plan.name}: model {name!r} already has other predictions for {other:,} of these items. "
+            f"{plan.name}: model {name!r} already has other predictions for {count:,} of these items. "
             "Give a second model a name with --model NAME, or use --replace to take the new values."
         )
-    writer.execute(
-        template(
-            "INSERT OR REPLACE INTO predictions SELECT item, {model}, predicted, probs, fold FROM incoming "
-            "ORDER BY item",
-            model=value(model),
+    if other:
+        writer.execute(
+            Fragment(
+                "DELETE FROM predictions USING compared c WHERE c.item = predictions.item "
+                "AND c.model = predictions.model AND NOT c.same"
+            )
         )
-    )
+    if fresh + other:
+        _insert(writer, plan, classes, watch)
     tally.changed = tally.changed or fresh + other > 0
     if plan.kind == "predictions":
         tally.kept += fresh + other
         tally.already_there += same
         tally.replaced += other
-        tally.duplicates += repeats
 
 
-def _reject_clashes(writer: Writer, plan: Plan, tally: Tally) -> None:
-    """Reject both of two different predictions for one item; identical rows count once."""
-    clashing = writer.fetch_all(
-        Fragment(
-            "SELECT n.row, s.item_id, count(*) OVER (PARTITION BY n.item) AS times FROM incoming n "
-            "JOIN staged s ON s.row = n.row QUALIFY times > 1 ORDER BY n.row"
+def _stage_known(writer: Writer, known: tuple[Model, ...]) -> None:
+    """Make ``settled``: digests of the probabilities that are there for the items and models that arrive."""
+    query = template(
+        # Only of these models: the probabilities of others need not be read.
+        "SELECT p.item, p.model, p.pred_probs FROM predictions p SEMI JOIN incoming n "
+        "ON n.item = p.item AND n.model = p.model WHERE p.model = ANY({codes}) AND p.pred_probs IS NOT NULL",
+        codes=template("CAST({codes} AS INTEGER[])", codes=value([model.code for model in known])),
+    )
+    stage_digests(writer, "settled", _KEYS, query, max((len(model.classes) for model in known), default=1))
+
+
+def _insert(writer: Writer, plan: Plan, classes: tuple[str, ...], watch: Watch) -> None:
+    """Insert what ``compared`` found to be new; probabilities that were not kept are read once more."""
+    wide = bool(classes) and is_wide(plan.source.rows, len(classes))
+    if wide:
+        # Asked before the insert begins: the connection is busy then.
+        wanted = pa.Table.from_batches(
+            writer.fetch_batches(
+                Fragment(
+                    "SELECT row, item, model, predicted, fold FROM compared "
+                    "WHERE NOT same AND first IS NOT NULL ORDER BY row"
+                )
+            ),
+            schema=_WANTED,
+        ).combine_chunks()
+        statement = Fragment(
+            "INSERT INTO predictions (item, model, predicted, said, pred_probs, fold) "
+            "SELECT item, model, predicted, predicted, pred_probs, fold FROM arriving"
+        )
+        insert_batches(writer, statement, _KEPT, _to_batches(plan, classes, wanted, watch))
+        # An insert of no rows would hide what the same transaction inserts later; see items.py.
+        if not _count(writer, Fragment("SELECT count(*) FROM compared WHERE NOT same AND first IS NULL")):
+            return
+    writer.execute(
+        template(
+            "INSERT INTO predictions (item, model, predicted, said, pred_probs, fold) "
+            "SELECT c.item, c.model, c.predicted, c.predicted, p.pred_probs, c.fold FROM compared c "
+            "LEFT JOIN staged_predictions p ON p.row = c.row WHERE NOT c.same {rest}",
+            rest=Fragment("AND c.first IS NULL") if wide else Fragment(""),
         )
     )
-    column = plan.roles.column("item_id")
-    faults = [(row, column, f"id {name!r} has {n} different predictions") for row, name, n in clashing]
-    tally.rejects.extend(reject_rows(writer, plan, faults))
-    if faults:
-        gone = value([row for row, _column, _reason in faults])
-        writer.execute(template("DELETE FROM incoming WHERE row = ANY({gone})", gone=gone))
-        left = int(writer.fetch_one(Fragment("SELECT count(*) FROM incoming"))[0])
-        check_rejects(plan, tally.rejects, left)
+
+
+def _to_batches(plan: Plan, classes: tuple[str, ...], wanted: pa.Table, watch: Watch) -> Iterator[pa.RecordBatch]:
+    """Read the probabilities of the file once more, and put each row's item and model beside it."""
+    rows = wanted["row"].to_numpy()
+    for mended in stream_mended(plan, classes, watch):
+        there, places = find_rows(rows, mended.rows)
+        chosen = wanted.take(pa.array(places)).combine_chunks()
+        item, model, predicted, fold = (chosen[name].chunk(0) for name in ("item", "model", "predicted", "fold"))
+        yield pa.RecordBatch.from_arrays([item, model, predicted, to_lists(mended.numbers[there]), fold], schema=_KEPT)

@@ -7,7 +7,25 @@ from typing import Any
 from analysis.roles import Kind, Roles
 from analysis.store.readers.scratch import Reject
 
-__all__ = ["FileReport", "LoadReport", "Tally"]
+__all__ = ["FileReport", "LedgerMismatch", "LoadReport", "Tally"]
+
+
+@dataclass(frozen=True)
+class LedgerMismatch:
+    """An entry of the ledger that changed a label which the file has since replaced.
+
+    Attributes
+    ----------
+    seq, item_id
+        The entry and its item.
+    old, now
+        The given label as the entry found it, and as it is now; None for no label.
+    """
+
+    seq: int
+    item_id: str
+    old: str | None
+    now: str | None
 
 
 @dataclass
@@ -24,10 +42,12 @@ class Tally:
     renormalised: int = 0
     replaced: int = 0
     changed: bool = False
+    model: str | None = None
     rejects: list[Reject] = field(default_factory=list)
     labels_only_in_predictions: tuple[str, ...] = ()
     labels_only_in_items: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    ledger_mismatches: list[LedgerMismatch] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,10 @@ class FileReport:
         Column to number of values that became missing because they were no number or time.
     roles
         Which column is what, and why.
+    part, dialect
+        Which part of the file this is (None for the whole), and how it was read, for people.
+    head
+        The first rows as text, by column; not part of the JSON.
     """
 
     file: str
@@ -55,6 +79,9 @@ class FileReport:
     tally: Tally
     casts_failed: Mapping[str, int]
     roles: Roles
+    part: str | None = None
+    dialect: Mapping[str, str] = field(default_factory=dict)
+    head: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of one file."""
@@ -69,10 +96,13 @@ class FileReport:
             }
         return {
             "file": self.file,
+            "part": self.part,
+            "dialect": dict(self.dialect),
             "sha256": self.sha256,
             "kind": self.kind,
             "kind_reason": self.kind_reason,
             "split": self.split,
+            "model": tally.model,
             "rows": self.rows,
             "kept": tally.kept,
             "already_there": tally.already_there,
@@ -87,6 +117,10 @@ class FileReport:
             "replaced": tally.replaced,
             "labels_only_in_predictions": list(tally.labels_only_in_predictions),
             "labels_only_in_items": list(tally.labels_only_in_items),
+            "ledger_mismatches": [
+                {"seq": found.seq, "item_id": found.item_id, "old": found.old, "now": found.now}
+                for found in tally.ledger_mismatches
+            ],
             "roles": roles,
             "features": list(self.roles.features),
             "notes": list(tally.notes),

@@ -1,16 +1,36 @@
-"""From a file with roles to the temporary table ``staged``: one fixed set of columns, then ``f0, f1, ...``."""
+"""From a file with roles to the temporary table ``staged``: what identifies and describes its rows, but features.
 
-from collections.abc import Sequence
+``staged`` is narrow on purpose. The users' own columns and the probabilities flow past it, straight from the file
+into the workspace.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from analysis.errors import FileFaultError
 from analysis.roles import ROW_NUMBER, Kind, Roles
 from analysis.store.loading.source import FEATURE_TYPES, Source
+from analysis.store.readers.notes import COMMA_NOTE
 from analysis.store.readers.scratch import Reject
 from analysis.store.sql import Fragment, join, template, value
 from analysis.store.workspace import Writer
+from analysis.watch import Watch
 
-__all__ = ["LoadOptions", "Plan", "check_rejects", "find_repeats", "reject_rows", "stage"]
+__all__ = [
+    "LoadOptions",
+    "Plan",
+    "check_rejects",
+    "count_staged",
+    "reject_rows",
+    "select_features",
+    "stage",
+    "stream_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,7 @@ class LoadOptions:
     classes
         The order of the classes, needed for probabilities in a list column.
     encoding
-        Of text files; None is UTF-8.
+        Of text files; None lets the file decide.
     max_rejects
         The share of faulty rows, 0 to 1, over which a file is refused whole.
     replace
@@ -51,7 +71,16 @@ class LoadOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """How one file will be taken in."""
+    """How one file will be taken in.
+
+    Attributes
+    ----------
+    split
+        Of all its rows; None where each row says it, or the item that it is about.
+    split_by_name
+        What the file's name says of rows that find their items by id: it settles in which of several splits an id
+        is meant, and nothing else.
+    """
 
     source: Source
     roles: Roles
@@ -59,11 +88,19 @@ class Plan:
     kind_reason: str
     split: str | None
     options: LoadOptions
+    split_by_name: str | None = None
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return self.source.path.name
+        """The file's name, and which part of it this is."""
+        part = self.source.table.part
+        return self.source.path.name if part is None else f"{self.source.path.name} ({part})"
+
+    @property
+    def predicts(self) -> bool:
+        """The file has predicted labels or probabilities."""
+        roles = self.roles
+        return bool(roles.probabilities or roles.column("predicted") or roles.column("pred_probs"))
 
     @property
     def only_predicts(self) -> bool:
@@ -71,7 +108,7 @@ class Plan:
         return self.kind == "predictions" and self.roles.column("given_label") is None
 
 
-_TEXT_ROLES = (
+_TEXT_ROLES: Final = (
     ("split", "split"),
     ("item_id", "item_id"),
     ("given_label", "given_label"),
@@ -82,39 +119,22 @@ _TEXT_ROLES = (
     ("fold", "fold"),
     ("batch", "batch"),
     ("comment", "comment"),
+    ("model", "model"),
+    ("team", "team"),
+    ("suggested", "suggested"),
+    ("guideline", "guideline"),
+    ("reviewer", "reviewer"),
+    ("verdict", "verdict"),
 )
+_OF_EVERY_ITEM: Final = {"split", "item_id", "given_label"}
+_OF_EVERY_PREDICTION: Final = {"predicted", "fold", "model"}
+"""What is staged of a table of items where nobody is known who labelled them; nothing asks for the rest."""
 
 
-def _probabilities_sql(plan: Plan, classes: Sequence[str]) -> Fragment:
-    """Return the list of probabilities in the order of ``classes``."""
-    source, roles = plan.source, plan.roles
-    if plan.kind == "votes":
-        return Fragment("CAST(NULL AS DOUBLE[])")
-    if roles.probabilities:
-        parts = join(", ", [source.to_number(roles.probabilities[name]) for name in classes])
-        if plan.only_predicts:
-            return template("[{parts}]", parts=parts)
-        # In a table of items an item without any probability is simply not predicted.
-        return template("CASE WHEN coalesce({parts}) IS NOT NULL THEN [{parts}] END", parts=parts)
-    column = roles.column("pred_probs")
-    if column is not None:
-        listed = template("CAST({column} AS DOUBLE[])", column=source.find(column)[0])
-        named = plan.options.classes
-        if not named or named == tuple(classes):
-            return listed
-        places = value([named.index(name) + 1 for name in classes])
-        # A list of another length stays as it is, so that its length can be told.
-        return template(
-            "CASE WHEN len({listed}) = {n} THEN list_select({listed}, {places}) ELSE {listed} END",
-            listed=listed,
-            n=value(len(named)),
-            places=places,
-        )
-    return Fragment("CAST(NULL AS DOUBLE[])")
+def stage(writer: Writer, plan: Plan) -> None:
+    """Bring the file's narrow columns into the temporary table ``staged`` of the workspace's connection.
 
-
-def stage(writer: Writer, plan: Plan, classes: Sequence[str]) -> None:
-    """Bring the file's rows into the temporary table ``staged`` of the workspace's connection.
+    A table of items gets the column ``item``: the number that the row has if no row before it is rejected or known.
 
     Parameters
     ----------
@@ -122,34 +142,116 @@ def stage(writer: Writer, plan: Plan, classes: Sequence[str]) -> None:
         The one writer.
     plan
         The file and its roles.
-    classes
-        The order for the probabilities.
     """
     source, roles = plan.source, plan.roles
+    named = roles.column("annotator") is not None or writer.fetch_one(Fragment("SELECT count(*) FROM annotators"))[0]
+    narrow = plan.kind == "items" and not named
+    needed = _OF_EVERY_ITEM | (_OF_EVERY_PREDICTION if plan.predicts else set())
     selected = [Fragment("row")]
     for role, name in _TEXT_ROLES:
         column = roles.column(role)
-        if role == "split" and plan.split is not None:
-            part = value(plan.split)
-        elif column == ROW_NUMBER:
-            part = Fragment("CAST(row AS VARCHAR)")
-        else:
-            part = source.to_text(column) if column is not None else Fragment("CAST(NULL AS VARCHAR)")
-        selected.append(template("{part} AS {name}", part=part, name=Fragment(name)))
+        if narrow and column is None and role not in needed:
+            continue
+        selected.append(template("{part} AS {name}", part=_to_text(plan, role, column), name=Fragment(name)))
     for role in ("started_at", "labelled_at"):
         column = roles.column(role)
         part = source.to_time(column) if column is not None else Fragment("CAST(NULL AS TIMESTAMP)")
-        selected.append(template("{part} AS {name}", part=part, name=Fragment(role)))
+        if column is not None or not narrow:
+            selected.append(template("{part} AS {name}", part=part, name=Fragment(role)))
     column = roles.column("seconds")
     part = source.to_number(column) if column is not None else Fragment("CAST(NULL AS DOUBLE)")
-    selected.append(template("{part} AS seconds", part=part))
-    selected.append(template("{part} AS pred_probs", part=_probabilities_sql(plan, classes)))
-    for index, feature in enumerate(roles.features):
+    if column is not None or not narrow:
+        selected.append(template("{part} AS seconds", part=part))
+    column = roles.column("round")
+    part = source.to_number(column) if column is not None else Fragment("NULL")
+    if column is not None or not narrow:
+        selected.append(template("CAST({part} AS INTEGER) AS round", part=part))
+    if plan.kind == "items":
+        there = writer.fetch_one(Fragment("SELECT count(*) FROM items"))[0]
+        selected.append(template("CAST(row + {there} AS INTEGER) AS item", there=value(there)))
+    query = template("SELECT {selected} FROM raw", selected=join(", ", selected))
+    writer.take_in("staged", source.scratch.stream(query, rows=source.batch_rows))
+
+
+def _to_text(plan: Plan, role: str, column: str | None) -> Fragment:
+    if role == "split" and plan.split is not None:
+        return value(plan.split)
+    if column == ROW_NUMBER:
+        return Fragment("CAST(row AS VARCHAR)")
+    if column is None:
+        return Fragment("CAST(NULL AS VARCHAR)")
+    part = plan.source.to_text(column)
+    if role == "split" and plan.kind == "items":
+        # Before repeats are looked for: an id without a split may be there with one too.
+        return template("coalesce({part}, 'train')", part=part)
+    return part
+
+
+def select_features(plan: Plan) -> list[Fragment]:
+    """Return the file's features as they are kept, as ``f0, f1, ...`` in their order."""
+    source = plan.source
+    selected = []
+    for index, feature in enumerate(plan.roles.features):
         kind = FEATURE_TYPES[source.find(feature)[2].type]
         part = template("CAST({part} AS {kind})", part=source.to_feature(feature), kind=Fragment(kind))
         selected.append(template("{part} AS {name}", part=part, name=Fragment(f"f{index}")))
-    query = template("SELECT {selected} FROM raw ORDER BY row", selected=join(", ", selected))
-    writer.take_in("staged", source.scratch.stream(query))
+    return selected
+
+
+def stream_rows(
+    source: Source,
+    selected: Sequence[Fragment],
+    numbers: npt.NDArray[np.int64] | int,
+    watch: Watch,
+    step: str,
+    *,
+    name: str = "item",
+) -> pa.RecordBatchReader:
+    """Stream rows of a file with a number in place of the row, which they are kept under.
+
+    Parameters
+    ----------
+    source
+        The file.
+    selected
+        What is asked of each row, with its name.
+    numbers
+        The number by row, 0 where the row is left out; shape (rows + 1,), as rows are counted from 1. Or what is
+        added to every row.
+    watch, step
+        Who is told how far it is.
+    name
+        Of the number.
+
+    Returns
+    -------
+    RecordBatchReader
+        The number (INTEGER) and what was selected.
+    """
+    query = template("SELECT {selected} FROM raw", selected=join(", ", [Fragment("row"), *selected]))
+    stream = source.scratch.stream(query, rows=source.batch_rows)
+    schema = stream.schema.set(0, pa.field(name, pa.int32()))
+    total = source.facts[0].rows if source.facts else None
+
+    def renumber() -> Iterator[pa.RecordBatch]:
+        done = 0
+        for batch in stream:
+            watch.tell(step, done, total)
+            done += len(batch)
+            rows: npt.NDArray[Any] = batch.column(0).to_numpy(zero_copy_only=False)
+            items = rows + numbers if isinstance(numbers, int) else numbers[rows]
+            columns = [pa.array(items.astype(np.int32)), *batch.columns[1:]]
+            renumbered = pa.RecordBatch.from_arrays(columns, schema=schema)
+            if not isinstance(numbers, int) and not items.all():
+                renumbered = renumbered.filter(pa.array(items != 0))
+            yield renumbered
+
+    return pa.RecordBatchReader.from_batches(schema, renumber())
+
+
+def count_staged(writer: Writer) -> int:
+    """Count the rows that are still in ``staged``."""
+    return int(writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0])
 
 
 def reject_rows(writer: Writer, plan: Plan, faults: Sequence[tuple[int, str | None, str]]) -> list[Reject]:
@@ -162,38 +264,11 @@ def reject_rows(writer: Writer, plan: Plan, faults: Sequence[tuple[int, str | No
     return rejects
 
 
-def find_repeats(writer: Writer, plan: Plan) -> tuple[int, list[tuple[int, str | None, str]]]:
-    """Count rows that say the same thing twice, and find ids that say two things.
+def check_rejects(plan: Plan, rejects: Sequence[Reject], kept: int, *, unnamed: int = 0, final: bool = False) -> None:
+    """Refuse the file where no row is left, and at the end where too many are faulty.
 
-    Returns
-    -------
-    tuple of int and list
-        How many identical rows were dropped, and the faulty rows (row, column, reason).
-    """
-    repeated = Fragment("SELECT count(*) - count(DISTINCT (split, item_id)) FROM staged WHERE item_id IS NOT NULL")
-    if writer.fetch_one(repeated)[0] == 0:
-        return 0, []
-    before = int(writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0])
-    writer.execute(
-        Fragment(
-            "CREATE OR REPLACE TEMP TABLE once AS SELECT min(row) AS row, * EXCLUDE (row) FROM staged GROUP BY ALL"
-        )
-    )
-    writer.execute(Fragment("CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM once ORDER BY row"))
-    after = int(writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0])
-    clashing = writer.fetch_all(
-        Fragment(
-            "SELECT row, item_id, count(*) OVER (PARTITION BY split, item_id) AS n FROM staged "
-            "WHERE item_id IS NOT NULL QUALIFY n > 1 ORDER BY row"
-        )
-    )
-    column = plan.roles.column("item_id")
-    faults = [(row, column, f"id {name!r} occurs {n} times with different values") for row, name, n in clashing]
-    return before - after, faults
-
-
-def check_rejects(plan: Plan, rejects: Sequence[Reject], kept: int, *, unnamed: int = 0) -> None:
-    """Refuse the file where too many rows are faulty, or none is left.
+    Not before: how many rows are said to be faulty would depend on how many may be, as each check would hide those
+    after it.
 
     Parameters
     ----------
@@ -202,7 +277,10 @@ def check_rejects(plan: Plan, rejects: Sequence[Reject], kept: int, *, unnamed: 
     kept
         Rows that are left.
     unnamed
-        Faulty rows beyond those in ``rejects``.
+        Faulty rows beyond those in ``rejects``; they are too many to be taken out one by one, so the file is
+        refused here where they are too many.
+    final
+        All checks are done.
 
     Raises
     ------
@@ -211,14 +289,16 @@ def check_rejects(plan: Plan, rejects: Sequence[Reject], kept: int, *, unnamed: 
     """
     rows = plan.source.rows
     faulty = len(rejects) + unnamed
-    if not faulty or (faulty <= plan.options.max_rejects * rows and kept > 0):
+    too_many = faulty > plan.options.max_rejects * rows and (final or unnamed)
+    if not faulty or (kept > 0 and not too_many):
         return
     ordered = sorted(rejects, key=lambda reject: reject.line)
     first = "; ".join(f"line {reject.line:,}: {reject.reason}" for reject in ordered[:3])
     share = f"{faulty:,} of {rows:,} rows ({faulty / rows:.1%}) are faulty"
+    hint = "".join(f"{note} " for note in plan.source.table.notes if note.startswith(COMMA_NOTE))
     if kept == 0:
-        raise FileFaultError(f"{plan.name}: {share}, and nothing is left. First: {first}. Mend the file.")
+        raise FileFaultError(f"{plan.name}: {share}, and nothing is left. First: {first}. {hint}Mend the file.")
     raise FileFaultError(
         f"{plan.name}: {share}, more than --max-rejects {plan.options.max_rejects:g} allows. First: {first}. "
-        "Mend the file, or raise --max-rejects."
+        f"{hint}Mend the file, or raise --max-rejects."
     )

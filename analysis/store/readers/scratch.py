@@ -6,7 +6,9 @@ names appear nowhere in this SQL. What crosses to the workspace crosses as Arrow
 
 import tempfile
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +17,42 @@ from typing import Any, Final, Self
 import duckdb
 import pyarrow as pa
 
-from analysis.store.database import LOCKED_DOWN
+from analysis.errors import CancelledError
+from analysis.roles import Kind
+from analysis.store.database import LOCKED_DOWN, lock_settings
+from analysis.store.memory import READING, find_limit
 from analysis.store.sql import Fragment, identifier
+from analysis.watch import Watch
 
-__all__ = ["Lines", "Reject", "Scratch", "SourceTable", "physical"]
+__all__ = ["Lines", "Reading", "Reject", "Scratch", "SourceTable", "check_wanted", "physical", "watching"]
 
 _SHUT_AFTERWARDS: Final = ("enable_external_access", "lock_configuration")
+_BATCH_ROWS: Final = 65_536
+
+_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[None]:
+    """Let whatever is read inside the block be cancelled; readers are called without knowing who waits for them."""
+    token = _WATCH.set(watch)
+    try:
+        yield
+    finally:
+        _WATCH.reset(token)
+
+
+def check_wanted() -> None:
+    """Stop here if nobody waits for the reading any more; for loops of a reader over lines or cells.
+
+    Raises
+    ------
+    CancelledError
+        If the load was cancelled.
+    """
+    watch = _WATCH.get()
+    if watch is not None:
+        watch.check()
 
 
 @dataclass(frozen=True)
@@ -72,26 +104,65 @@ class Lines:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """What a reader leaves: names in file order, DuckDB types, faulty lines, and where the rows begin."""
+    """What a reader leaves in a scratch database as ``raw``, a table or a view.
+
+    Attributes
+    ----------
+    names, types
+        The user's columns in file order, and their types in DuckDB.
+    rejects, lines
+        Faulty lines, and where the rows begin.
+    dialect
+        How the file was read, for people: such as ``{"encoding": "utf-16", "delimiter": "tab"}``.
+    part
+        What part of the file this is, such as ``"votes"`` or a sheet's name; None for a file of one table.
+    kind, roles
+        What the rows and columns are, as ``(role, column)``, where the format itself says so.
+    notes
+        What a person should know about the reading.
+    known_names
+        Pairs of names that the file gives to one annotator: that of the votes, and another.
+    """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     rejects: tuple[Reject, ...] = ()
     lines: Lines = field(default_factory=Lines)
+    dialect: Mapping[str, str] = field(default_factory=dict)
+    part: str | None = None
+    kind: Kind | None = None
+    roles: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    known_names: tuple[tuple[str, str], ...] = ()
+
+
+Reading = tuple[tuple["Scratch", SourceTable], ...]
+"""What a reader returns: one table for each part of the file, each in a scratch database of its own."""
 
 
 class Scratch:
-    """An in-memory DuckDB for one file; also spills to a folder of its own, removed at the end."""
+    """An in-memory DuckDB for one file; also spills to a folder of its own, removed at the end.
+
+    Attributes
+    ----------
+    failure
+        Why a stream of rows broke off, or None.
+    """
 
     def __init__(self, path: Path) -> None:
+        limit = find_limit(READING)
         self._folder = tempfile.TemporaryDirectory(prefix="relook-")
         spill = str(Path(self._folder.name) / "spill")
         # The path can be allowed only once the database runs, so the doors are shut one by one, the lock last.
         config = {name: setting for name, setting in LOCKED_DOWN.items() if name not in _SHUT_AFTERWARDS}
-        self.connection = duckdb.connect(":memory:", config={**config, "temp_directory": spill})
+        # Text of more than 2 GB in one batch needs wide offsets.
+        config |= {"arrow_large_buffer_size": "true", "memory_limit": limit, "temp_directory": spill}
+        self.failure: Exception | None = None
+        self._watch = _WATCH.get() or Watch()
+        self.connection = duckdb.connect(":memory:", config={**config})
         self.connection.execute("SET allowed_paths = ?", [[str(path)]])
         self.connection.execute("SET enable_external_access = false")
-        self.connection.execute("SET lock_configuration = true")
+        lock_settings(self.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -109,15 +180,38 @@ class Scratch:
     def execute(self, statement: Fragment) -> None:
         """Run one statement."""
         # Fetched to the end: a half-read result keeps the connection busy.
-        self.connection.execute(statement.text, list(statement.params)).fetchall()
+        self.fetch_all(statement)
 
     def fetch_all(self, query: Fragment) -> list[tuple[Any, ...]]:
         """Return the whole result as tuples."""
-        return self.connection.execute(query.text, list(query.params)).fetchall()
+        try:
+            with self._watch.interrupting(self.connection.interrupt):
+                return self.connection.execute(query.text, list(query.params)).fetchall()
+        except CancelledError:
+            # Whatever reader is at work: nobody will want what it made so far.
+            self.close()
+            raise
 
-    def stream(self, query: Fragment) -> pa.RecordBatchReader:
-        """Return the result as a stream of Arrow batches."""
-        return self.connection.sql(query.text, params=list(query.params)).to_arrow_reader(65_536)
+    def stream(self, query: Fragment, *, rows: int = _BATCH_ROWS) -> pa.RecordBatchReader:
+        """Return the result as a stream of Arrow batches; nothing else may be asked until it ends.
+
+        What goes wrong on the way is also left in ``failure``: another database that takes the batches would tell
+        it as a fault of its own.
+        """
+        stream = self.connection.sql(query.text, params=list(query.params)).to_arrow_reader(rows)
+
+        def relay() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from stream
+            except Exception as error:
+                self.failure = error
+                raise
+
+        return pa.RecordBatchReader.from_batches(stream.schema, relay())
+
+    def interrupt(self) -> None:
+        """Stop what is running; it fails in the thread that waits for it."""
+        self.connection.interrupt()
 
 
 def physical(index: int, names: Sequence[str]) -> Fragment:

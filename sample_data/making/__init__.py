@@ -1,0 +1,1 @@
+"""How relook's samples are made; ``make.py`` beside this folder is the way in."""
