@@ -7,7 +7,7 @@ from analysis.commands.results import to_json
 from analysis.core.facts import Population
 from analysis.core.predicate import Slice
 from analysis.errors import AnalysisError
-from analysis.store.decision import Decision, read_decision, write_decision
+from analysis.store.decision import Decision, require_decision, write_decision
 from analysis.store.sql import Fragment, template, value
 from analysis.store.workspace import Model, Snapshot, Workspace
 
@@ -17,6 +17,7 @@ __all__ = [
     "PositiveResult",
     "advise_rare",
     "choose_positive",
+    "describe_decision",
     "describe_positive",
     "say_decision",
 ]
@@ -83,6 +84,18 @@ def say_decision(decision: Decision) -> str:
     """
     how = "where it is the more probable" if decision.threshold is None else f"from {decision.threshold:g} on"
     return f"positive class {decision.positive_class!r}, predicted {how}"
+
+
+def describe_decision(decision: Decision) -> str:
+    """Describe a decision as :func:`say_decision` does, as the beginning of a sentence.
+
+    Examples
+    --------
+    >>> describe_decision(Decision("1", "0", 0.25, True, "you said so"))
+    "Positive class '1', predicted from 0.25 on"
+    """
+    said = say_decision(decision)
+    return said[0].upper() + said[1:]
 
 
 def advise_rare(snapshot: Snapshot, decision: Decision, split: str, model: Model) -> list[str]:
@@ -158,12 +171,7 @@ def choose_positive(
 
 
 def _describe(snapshot: Snapshot, split: str | None, model: str | None, *, changed: bool) -> PositiveResult:
-    decision = read_decision(snapshot)
-    if decision is None:
-        raise AnalysisError(
-            f"A positive class belongs to a problem of two classes, this workspace has {len(snapshot.classes)}. "
-            "Look at one class at a time with --class."
-        )
+    decision = require_decision(snapshot)
     if not snapshot.models:
         return PositiveResult(decision, None, None, 0, 0, 0, 0, changed=changed, notes=("No predictions are loaded.",))
     known = snapshot.resolve_model(model)

@@ -8,7 +8,7 @@ from analysis.commands.annotators import AnnotatorsResult
 from analysis.commands.info import Info
 from analysis.commands.labels import LabelsResult, Suspect
 from analysis.commands.people import PeopleResult
-from analysis.commands.positive import PositiveResult, say_decision
+from analysis.commands.positive import PositiveResult, describe_decision, say_decision
 from analysis.commands.request import RequestResult
 from analysis.commands.slices import SlicesResult
 from analysis.intervals import wilson_interval
@@ -159,8 +159,7 @@ def describe_info(info: Info) -> Report:
         of = f" of model {info.models[-1].model!r}" if len(info.models) > 1 else ""
         lines.append(f"Accuracy {overall.accuracy:.5f}{of} over all splits: {overall.errors:,} errors.")
     if info.decision is not None:
-        said = say_decision(info.decision)
-        lines.append(f"{said[0].upper()}{said[1:]} ({info.decision.reason}).")
+        lines.append(f"{describe_decision(info.decision)} ({info.decision.reason}).")
     splits = Table(
         "Splits",
         ("Split", "Items", "Labelled", "Predicted", "Errors", "Accuracy"),
@@ -186,8 +185,7 @@ def describe_info(info: Info) -> Report:
 def describe_positive(result: PositiveResult) -> Report:
     """Describe the positive class, the threshold and what they make of a split."""
     decision = result.decision
-    said = say_decision(decision)
-    lines = [f"{said[0].upper()}{said[1:]} ({decision.reason})."]
+    lines = [f"{describe_decision(decision)} ({decision.reason})."]
     if result.trials:
         recall = describe_rate(*_with_interval(result.found, result.positives))
         precision = describe_rate(*_with_interval(result.found, result.predicted))

@@ -38,7 +38,6 @@ LOCKED_DOWN: Final = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
-    "lock_configuration": "true",
 }
 WAIT_SECONDS: Final = 10.0
 LINGER_SECONDS: Final = 2.0
@@ -273,8 +272,7 @@ class Database:
             raise describe_foreign(self.path)
         try:
             limit = {} if read_only else {"memory_limit": find_limit(WRITING)}
-            config = {name: setting for name, setting in LOCKED_DOWN.items() if name != "lock_configuration"}
-            connection = duckdb.connect(str(self.path), read_only=read_only, config={**config, **limit})
+            connection = duckdb.connect(str(self.path), read_only=read_only, config={**LOCKED_DOWN, **limit})
         except duckdb.Error as error:
             fault = describe_fault(self.path, error, WAIT_SECONDS)
             # Seen by DuckDB and taken away before it was opened: the next look finds another file, or none.

@@ -14,7 +14,7 @@ from analysis.errors import AnalysisError, UnknownNameError
 from analysis.store.sql import Fragment, template, value
 from analysis.store.workspace import Snapshot, Writer
 
-__all__ = ["Decision", "apply_threshold", "guess_positive", "read_decision", "write_decision"]
+__all__ = ["Decision", "apply_threshold", "guess_positive", "read_decision", "require_decision", "write_decision"]
 
 _POSITIVE_WORDS: Final = frozenset({"1", "true", "yes", "y", "t", "positive", "pos", "+", "+1"})
 _BINARY: Final = 2
@@ -95,6 +95,23 @@ def read_decision(snapshot: Snapshot) -> Decision | None:
     return Decision(positive, other, None if threshold is None else float(threshold), stated, reason)
 
 
+def require_decision(snapshot: Snapshot) -> Decision:
+    """Return the positive class and the threshold.
+
+    Raises
+    ------
+    AnalysisError
+        If there are not exactly two classes.
+    """
+    decision = read_decision(snapshot)
+    if decision is None:
+        raise AnalysisError(
+            f"A positive class belongs to a problem of two classes, this workspace has {len(snapshot.classes)}. "
+            "Look at one class at a time with --class."
+        )
+    return decision
+
+
 def write_decision(
     writer: Writer, *, positive: str | None = None, threshold: float | None = None, forget_threshold: bool = False
 ) -> bool:
@@ -123,12 +140,7 @@ def write_decision(
     UnknownNameError
         If the class is not one of the two.
     """
-    before = read_decision(writer)
-    if before is None:
-        raise AnalysisError(
-            f"A positive class belongs to a problem of two classes, this workspace has {len(writer.classes)}. "
-            "Look at one class at a time with --class."
-        )
+    before = require_decision(writer)
     if positive is not None and positive not in writer.classes:
         raise UnknownNameError("class", positive, writer.classes)
     if threshold is not None:

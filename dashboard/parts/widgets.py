@@ -6,9 +6,9 @@ import streamlit as st
 from streamlit.runtime.media_file_storage import MediaFileStorageError
 
 from analysis.commands.item import ItemView
-from analysis.commands.positive import Decision, say_decision
+from analysis.commands.positive import Decision, describe_decision
 from analysis.commands.slice_texts import drop_predicate, list_chips
-from analysis.commands.text import describe_count, describe_rate
+from analysis.commands.text import describe_count
 from analysis.errors import AnalysisError
 from dashboard.parts import charts, state
 from dashboard.parts.plain import escape_markdown
@@ -53,8 +53,7 @@ def draw_title(page: str) -> None:
 def draw_decision(decision: Decision | None) -> None:
     """Draw which class is positive and from which probability on it is predicted; it belongs to every rate."""
     if decision is not None:
-        said = say_decision(decision)
-        st.caption(f":material/tune: {said[0].upper()}{escape_markdown(said[1:])}. Set it on Data.")
+        st.caption(f":material/tune: {escape_markdown(describe_decision(decision))}. Set it on Data.")
 
 
 def open_page(page: str) -> None:
@@ -235,8 +234,3 @@ def _describe_cell(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:,.6g}"
     return str(cell)
-
-
-def rate_text(rate: float | None, low: float | None, high: float | None) -> str:
-    """Write a rate with its interval."""
-    return describe_rate(rate, low, high)

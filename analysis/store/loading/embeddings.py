@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from analysis.errors import FileFaultError
+from analysis.store.loading.comparing import Arriving, count_compared, tally_compared
 from analysis.store.loading.matching import check_partners, find_split_by_rows, join_items
 from analysis.store.loading.matrix import (
     Block,
@@ -16,7 +17,6 @@ from analysis.store.loading.matrix import (
     find_matrix,
     find_rows,
     insert_batches,
-    is_by_position,
     is_wide,
     stage_batches,
     stage_digests,
@@ -26,7 +26,7 @@ from analysis.store.loading.matrix import (
     watch_blocks,
 )
 from analysis.store.loading.report import Tally
-from analysis.store.loading.staging import Plan, check_rejects, reject_rows
+from analysis.store.loading.staging import Plan, check_rejects, count_staged, reject_rows
 from analysis.store.sql import Fragment, template, value
 from analysis.store.workspace import Writer
 from analysis.watch import Watch
@@ -43,6 +43,8 @@ _LISTS: Final = pa.large_list(pa.float32())
 _STAGED: Final = pa.schema([("row", pa.int64()), ("first", pa.uint64()), ("second", pa.uint64()), ("vector", _LISTS)])
 _KEYS: Final = pa.schema([("item", pa.int32())])
 _KEPT: Final = pa.schema([("item", pa.int32()), ("vector", _LISTS)])
+
+_VECTORS: Final = Arriving(Fragment("vectors"), (Fragment("item"),), "embeddings")
 
 Vectors = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
@@ -130,7 +132,7 @@ def check_embeddings(writer: Writer, plan: Plan, tally: Tally, watch: Watch | No
     column = plan.roles.column("embedding")
     tally.rejects.extend(reject_rows(writer, plan, [(row, column, reason) for row, reason in kernel.faults]))
     unnamed = kernel.faulty - len(kernel.faults)
-    left = int(writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0]) - unnamed
+    left = count_staged(writer) - unnamed
     check_rejects(plan, tally.rejects, left, unnamed=unnamed)
 
 
@@ -208,49 +210,12 @@ def take_embeddings(writer: Writer, plan: Plan, tally: Tally, watch: Watch | Non
     )
     if only_embeds(plan):
         empty = writer.fetch_all(Fragment("SELECT row FROM staged WHERE item_id IS NULL ORDER BY row"))
-        _reject(writer, plan, tally, [(row, plan.roles.column("item_id"), "no id") for (row,) in empty])
+        if empty:
+            _VECTORS.reject(writer, plan, tally, [(row, plan.roles.column("item_id"), "no id") for (row,) in empty])
         check_partners(writer, plan, tally, Fragment("vectors"), "Embeddings")
     writer.execute(Fragment("DELETE FROM vectors WHERE item IS NULL"))
-    _drop_repeats(writer, plan, tally)
+    _VECTORS.drop_repeats(writer, plan, tally, counted=only_embeds(plan))
     _merge(writer, plan, tally, watch or Watch())
-
-
-def _reject(writer: Writer, plan: Plan, tally: Tally, faults: list[tuple[int, str | None, str]]) -> None:
-    if not faults:
-        return
-    tally.rejects.extend(reject_rows(writer, plan, faults))
-    gone = value([row for row, _column, _reason in faults])
-    writer.execute(template("DELETE FROM vectors WHERE row = ANY({gone})", gone=gone))
-    check_rejects(plan, tally.rejects, _count(writer, Fragment("SELECT count(*) FROM vectors")))
-
-
-def _count(writer: Writer, query: Fragment) -> int:
-    return int(writer.fetch_one(query)[0])
-
-
-def _drop_repeats(writer: Writer, plan: Plan, tally: Tally) -> None:
-    """Count identical rows once, and reject both of two different vectors for one item."""
-    repeated = Fragment("SELECT count(*) - count(DISTINCT item) FROM vectors")
-    if is_by_position(plan.source) or not _count(writer, repeated):
-        return
-    before = _count(writer, Fragment("SELECT count(*) FROM vectors"))
-    writer.execute(
-        Fragment(
-            "CREATE OR REPLACE TEMP TABLE vectors AS SELECT min(row) AS row, item, first, second FROM vectors "
-            "GROUP BY item, first, second"
-        )
-    )
-    if only_embeds(plan):
-        tally.duplicates += before - _count(writer, Fragment("SELECT count(*) FROM vectors"))
-    clashing = writer.fetch_all(
-        Fragment(
-            "SELECT n.row, s.item_id, count(*) OVER (PARTITION BY n.item) AS times FROM vectors n "
-            "JOIN staged s ON s.row = n.row QUALIFY times > 1 ORDER BY n.row"
-        )
-    )
-    column = plan.roles.column("item_id")
-    faults = [(row, column, f"id {name!r} has {n} different embeddings") for row, name, n in clashing]
-    _reject(writer, plan, tally, faults)
 
 
 def _merge(writer: Writer, plan: Plan, tally: Tally, watch: Watch) -> None:
@@ -269,12 +234,7 @@ def _merge(writer: Writer, plan: Plan, tally: Tally, watch: Watch) -> None:
             "FROM vectors n LEFT JOIN settled d ON d.item = n.item"
         )
     )
-    fresh, same, other = writer.fetch_one(
-        Fragment(
-            "SELECT count(*) FILTER (NOT known), count(*) FILTER (same), count(*) FILTER (known AND NOT same) "
-            "FROM compared"
-        )
-    )
+    fresh, same, other = count_compared(writer)
     if other and not plan.options.replace:
         raise FileFaultError(
             f"{plan.name}: the embedding {name!r} is already there with other vectors for {other:,} of these items. "
@@ -289,11 +249,7 @@ def _merge(writer: Writer, plan: Plan, tally: Tally, watch: Watch) -> None:
         )
     if fresh + other:
         _insert(writer, plan, name, width, watch)
-    tally.changed = tally.changed or fresh + other > 0
-    if only_embeds(plan):
-        tally.kept += fresh + other
-        tally.already_there += same
-        tally.replaced += other
+    tally_compared(tally, (fresh, same, other), counted=only_embeds(plan))
 
 
 def _insert(writer: Writer, plan: Plan, name: str, width: int, watch: Watch) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from analysis.errors import FileFaultError
 from analysis.store.loading.staging import Plan
-from analysis.store.sql import template
+from analysis.store.sql import template, value
 
 __all__ = ["count_lost_times"]
 
@@ -29,22 +29,22 @@ def count_lost_times(plan: Plan) -> dict[str, int]:
     lost: dict[str, int] = {}
     for role in _ROLES if plan.kind != "predictions" else ():
         column = plan.roles.column(role)
-        if column is None or plan.source.find(column)[1] != "VARCHAR":
+        # A column of which nearly all are times was counted with the other columns, and its losses with them.
+        if column is None:
             continue
-        unread = template(
-            "NOT ({empty}) AND {time} IS NULL", empty=plan.source.is_empty(column), time=plan.source.to_time(column)
+        _place, stored, facts = plan.source.find(column)
+        if stored != "VARCHAR" or facts.type != "text":
+            continue
+        empty, said = plan.source.is_empty(column), plan.source.to_text(column)
+        unread = template("NOT ({empty}) AND {time} IS NULL", empty=empty, time=plan.source.to_time(column))
+        counts = template(
+            "SELECT count(*) FILTER (NOT ({empty})), count(*) FILTER ({unread}) FROM raw", empty=empty, unread=unread
         )
-        filled, unreadable, examples = plan.source.scratch.fetch_all(
-            template(
-                "SELECT count(*) FILTER (NOT ({empty})), count(*) FILTER ({unread}), "
-                "list(DISTINCT {said}) FILTER ({unread}) FROM raw",
-                empty=plan.source.is_empty(column),
-                unread=unread,
-                said=plan.source.to_text(column),
-            )
-        )[0]
+        filled, unreadable = plan.source.scratch.fetch_all(counts)[0]
         if 2 * unreadable > filled:
-            shown = " and ".join(map(repr, sorted(examples)[:_SHOWN]))
+            examples = template("SELECT DISTINCT {said} FROM raw WHERE {unread} ORDER BY 1", said=said, unread=unread)
+            first = plan.source.scratch.fetch_all(template("{rows} LIMIT {n}", rows=examples, n=value(_SHOWN)))
+            shown = " and ".join(repr(example) for (example,) in first)
             raise FileFaultError(
                 f"{plan.name}: {unreadable:,} of {filled:,} values of {column!r} are no readable times, such as "
                 f"{shown}. Write them as 2026-03-02 10:00 (with an offset such as +01:00 where it is not UTC), or keep "

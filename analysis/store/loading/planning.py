@@ -16,7 +16,7 @@ from analysis.store.loading.staging import LoadOptions, Plan
 from analysis.store.sql import Fragment, join, template, value
 from analysis.store.workspace import Snapshot
 
-__all__ = ["Arrival", "check_options", "find_labels", "make_plan", "to_arrivals"]
+__all__ = ["Arrival", "check_options", "find_labels", "make_plan", "merge_given", "to_arrivals"]
 
 _KINDS: tuple[Kind, ...] = ("items", "predictions", "votes")
 _LOOKED_AT = 1000
@@ -101,7 +101,7 @@ def to_arrivals(sources: Sequence[Source], options: LoadOptions, columns: Sequen
     arrivals: list[Arrival] = []
     for source in sources:
         _check_names(source)
-        given = _merge_given(source, options)
+        given = merge_given(source, options)
         arrival = Arrival(source, _guess(source, given, options), given)
         _check_weights(arrival)
         arrivals.append(replace(arrival, repeated=_find_repeated(arrival, options)))
@@ -114,7 +114,7 @@ def to_arrivals(sources: Sequence[Source], options: LoadOptions, columns: Sequen
     return sorted(arrivals, key=lambda arrival: _rank(arrival, options))
 
 
-def _merge_given(source: Source, options: LoadOptions) -> tuple[tuple[str, str], ...]:
+def merge_given(source: Source, options: LoadOptions) -> tuple[tuple[str, str], ...]:
     """Return what the user says of a file's columns, and what its format says beside that."""
     names = {*source.table.names, ROW_NUMBER}
     said = [(role, column) for role, column in options.roles if column in names and role != "vote"]

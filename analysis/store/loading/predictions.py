@@ -6,20 +6,22 @@ from typing import Final
 import pyarrow as pa
 
 from analysis.errors import FileFaultError, NeedsChoiceError
-from analysis.store.loading.matching import check_partners, join_items, match_items
-from analysis.store.loading.matrix import find_rows, insert_batches, is_by_position, is_wide, stage_digests, to_lists
+from analysis.store.loading.comparing import Arriving, count_compared, count_rows, tally_compared
+from analysis.store.loading.matching import check_partners, join_items
+from analysis.store.loading.matrix import find_rows, insert_batches, is_wide, stage_digests, to_lists
 from analysis.store.loading.models import keep_models, note_out_of_sample, number_models, to_code_sql
 from analysis.store.loading.people import add_classes, order_classes
 from analysis.store.loading.probabilities import stream_mended
 from analysis.store.loading.report import Tally
-from analysis.store.loading.staging import Plan, check_rejects, reject_rows
+from analysis.store.loading.staging import Plan
 from analysis.store.sql import Fragment, template, value
 from analysis.store.workspace import Model, Writer
 from analysis.watch import Watch
 
-__all__ = ["compare_labels", "match_items", "settle_predicted", "take_predictions"]
+__all__ = ["compare_labels", "settle_predicted", "take_predictions"]
 
 _SHOWN: Final = 6
+_INCOMING: Final = Arriving(Fragment("incoming"), (Fragment("item"), Fragment("model")), "predictions")
 _KEYS: Final = pa.schema([("item", pa.int32()), ("model", pa.int32())])
 _WANTED: Final = pa.schema(
     [
@@ -69,22 +71,18 @@ def take_predictions(
         check_partners(writer, plan, tally, Fragment("incoming"), "Predictions")
         _check_given_labels(writer, plan)
         # Rows of a table of items that is known already, and says no more than that they are there.
-        tally.already_there += _count(
+        tally.already_there += count_rows(
             writer, Fragment("SELECT count(*) FROM incoming WHERE item IS NOT NULL AND NOT predicts")
         )
     writer.execute(Fragment("DELETE FROM incoming WHERE item IS NULL OR NOT predicts"))
-    if not _count(writer, Fragment("SELECT count(*) FROM incoming")):
+    if not _INCOMING.count(writer):
         return
     compare_labels(writer, plan, classes, tally)
     settle_predicted(writer, plan, classes, tally)
-    _drop_repeats(writer, plan, tally)
+    _INCOMING.drop_repeats(writer, plan, tally, counted=plan.kind == "predictions")
     keep_models(writer, classes, codes, known)
     _merge(writer, plan, classes, known, tally, watch or Watch())
     note_out_of_sample(writer)
-
-
-def _count(writer: Writer, query: Fragment) -> int:
-    return int(writer.fetch_one(query)[0])
 
 
 def _gather(writer: Writer, plan: Plan, model: Fragment) -> None:
@@ -113,16 +111,7 @@ def _check_rows(writer: Writer, plan: Plan, tally: Tally) -> None:
     nameless = writer.fetch_all(Fragment("SELECT row FROM incoming WHERE model IS NULL AND predicts ORDER BY row"))
     told = {row for row, _column, _reason in faults}
     faults += [(row, plan.roles.column("model"), "no name of a model") for (row,) in nameless if row not in told]
-    _reject(writer, plan, tally, faults)
-
-
-def _reject(writer: Writer, plan: Plan, tally: Tally, faults: list[tuple[int, str | None, str]]) -> None:
-    """Take faulty rows out of ``staged`` and ``incoming``; refuse the file where they are too many."""
-    tally.rejects.extend(reject_rows(writer, plan, faults))
-    if faults:
-        gone = value([row for row, _column, _reason in faults])
-        writer.execute(template("DELETE FROM incoming WHERE row = ANY({gone})", gone=gone))
-    check_rejects(plan, tally.rejects, _count(writer, Fragment("SELECT count(*) FROM incoming")))
+    _INCOMING.reject(writer, plan, tally, faults)
 
 
 def _check_given_labels(writer: Writer, plan: Plan) -> None:
@@ -179,7 +168,7 @@ def _fetch_names(writer: Writer, query: Fragment) -> set[str]:
 
 def settle_predicted(writer: Writer, plan: Plan, classes: tuple[str, ...], tally: Tally) -> None:
     """Say how many rows are left open, and refuse an order of classes that the predicted labels contradict."""
-    tied = _count(writer, Fragment("SELECT count(*) FROM incoming WHERE predicted IS NULL"))
+    tied = count_rows(writer, Fragment("SELECT count(*) FROM incoming WHERE predicted IS NULL"))
     if tied:
         tally.notes.append(f"Rows where several classes are most probable: {tied:,}. They predict none of them.")
     if plan.roles.column("predicted") is None or not plan.roles.column("pred_probs"):
@@ -197,32 +186,6 @@ def settle_predicted(writer: Writer, plan: Plan, classes: tuple[str, ...], tally
         )
 
 
-def _drop_repeats(writer: Writer, plan: Plan, tally: Tally) -> None:
-    """Count identical rows once, and reject both of two different predictions of a model for one item."""
-    repeated = Fragment("SELECT count(*) - count(DISTINCT (item, model)) FROM incoming")
-    if is_by_position(plan.source) or not _count(writer, repeated):
-        return
-    before = _count(writer, Fragment("SELECT count(*) FROM incoming"))
-    writer.execute(
-        Fragment(
-            "CREATE OR REPLACE TEMP TABLE incoming AS SELECT min(row) AS row, * EXCLUDE (row) FROM incoming "
-            "GROUP BY ALL"
-        )
-    )
-    if plan.kind == "predictions":
-        tally.duplicates += before - _count(writer, Fragment("SELECT count(*) FROM incoming"))
-    clashing = writer.fetch_all(
-        Fragment(
-            "SELECT n.row, s.item_id, count(*) OVER (PARTITION BY n.item, n.model) AS times FROM incoming n "
-            "JOIN staged s ON s.row = n.row QUALIFY times > 1 ORDER BY n.row"
-        )
-    )
-    column = plan.roles.column("item_id")
-    if clashing:
-        said = [(row, column, f"id {name!r} has {n} different predictions") for row, name, n in clashing]
-        _reject(writer, plan, tally, said)
-
-
 def _merge(
     writer: Writer, plan: Plan, classes: tuple[str, ...], known: tuple[Model, ...], tally: Tally, watch: Watch
 ) -> None:
@@ -237,12 +200,7 @@ def _merge(
             "LEFT JOIN settled d ON d.item = n.item AND d.model = n.model"
         )
     )
-    fresh, same, other = writer.fetch_one(
-        Fragment(
-            "SELECT count(*) FILTER (NOT known), count(*) FILTER (same), count(*) FILTER (known AND NOT same) "
-            "FROM compared"
-        )
-    )
+    fresh, same, other = count_compared(writer)
     if other and not plan.options.replace:
         name, count = writer.fetch_one(
             Fragment(
@@ -263,11 +221,7 @@ def _merge(
         )
     if fresh + other:
         _insert(writer, plan, classes, watch)
-    tally.changed = tally.changed or fresh + other > 0
-    if plan.kind == "predictions":
-        tally.kept += fresh + other
-        tally.already_there += same
-        tally.replaced += other
+    tally_compared(tally, (fresh, same, other), counted=plan.kind == "predictions")
 
 
 def _stage_known(writer: Writer, known: tuple[Model, ...]) -> None:
@@ -301,7 +255,7 @@ def _insert(writer: Writer, plan: Plan, classes: tuple[str, ...], watch: Watch) 
         )
         insert_batches(writer, statement, _KEPT, _to_batches(plan, classes, wanted, watch))
         # An insert of no rows would hide what the same transaction inserts later; see items.py.
-        if not _count(writer, Fragment("SELECT count(*) FROM compared WHERE NOT same AND first IS NULL")):
+        if not count_rows(writer, Fragment("SELECT count(*) FROM compared WHERE NOT same AND first IS NULL")):
             return
     writer.execute(
         template(

@@ -25,7 +25,7 @@ from analysis.store.loading.models import find_known_model
 from analysis.store.loading.people import add_classes, order_classes
 from analysis.store.loading.probability_kernel import Mended, ProbabilityKernel
 from analysis.store.loading.report import Tally
-from analysis.store.loading.staging import Plan, check_rejects, reject_rows
+from analysis.store.loading.staging import Plan, check_rejects, count_staged, reject_rows
 from analysis.store.sql import Fragment, template, value
 from analysis.store.workspace import Writer
 from analysis.watch import Watch
@@ -164,7 +164,7 @@ def check_probabilities(
         faults, faulty = _find_unpredicted(writer, plan, listed)
     tally.rejects.extend(reject_rows(writer, plan, faults))
     unnamed = faulty - len(faults)
-    left = int(writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0]) - unnamed
+    left = count_staged(writer) - unnamed
     check_rejects(plan, tally.rejects, left, unnamed=unnamed)
 
 

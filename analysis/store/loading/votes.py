@@ -7,12 +7,12 @@ review say, takes the place of what was known.
 from typing import Final
 
 from analysis.errors import AnalysisError, FileFaultError
+from analysis.store.loading.matching import match_items
 from analysis.store.loading.people import add_annotators, add_classes, order_classes
 from analysis.store.loading.positions import keep_shift
-from analysis.store.loading.predictions import match_items
 from analysis.store.loading.report import Tally
 from analysis.store.loading.reviews import PENDING, take_reviews
-from analysis.store.loading.staging import Plan, check_rejects, reject_rows
+from analysis.store.loading.staging import Plan, check_rejects, count_staged, reject_rows
 from analysis.store.loading.teams import keep_batches, keep_teams
 from analysis.store.loading.times import settle_times
 from analysis.store.sql import Fragment, column_of, identifier, join, template, value
@@ -54,7 +54,7 @@ def take_votes(writer: Writer, plan: Plan, tally: Tally) -> None:
         for row, no_id in faults
     ]
     tally.rejects.extend(reject_rows(writer, plan, named))
-    check_rejects(plan, tally.rejects, int(writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0]))
+    check_rejects(plan, tally.rejects, count_staged(writer))
     settle_times(writer, roles, tally)
     add_annotators(writer, expert=plan.options.gold)
     if roles.column("reviewer"):
@@ -123,7 +123,7 @@ def _merge(writer: Writer, plan: Plan, tally: Tally) -> None:
     )
     if plan.options.gold:
         _raise_to_experts(writer, told, tally)
-    rows = int(writer.fetch_one(Fragment("SELECT count(*) FROM staged"))[0])
+    rows = count_staged(writer)
     distinct = int(writer.fetch_one(Fragment("SELECT count(*) FROM incoming"))[0])
     writer.execute(
         template(

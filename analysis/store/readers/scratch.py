@@ -26,7 +26,6 @@ from analysis.watch import Watch
 
 __all__ = ["Lines", "Reading", "Reject", "Scratch", "SourceTable", "check_wanted", "physical", "watching"]
 
-_SHUT_AFTERWARDS: Final = ("enable_external_access", "lock_configuration")
 _BATCH_ROWS: Final = 65_536
 
 _WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
@@ -154,7 +153,7 @@ class Scratch:
         self._folder = tempfile.TemporaryDirectory(prefix="relook-")
         spill = str(Path(self._folder.name) / "spill")
         # The path can be allowed only once the database runs, so the doors are shut one by one, the lock last.
-        config = {name: setting for name, setting in LOCKED_DOWN.items() if name not in _SHUT_AFTERWARDS}
+        config = {name: setting for name, setting in LOCKED_DOWN.items() if name != "enable_external_access"}
         # Text of more than 2 GB in one batch needs wide offsets.
         config |= {"arrow_large_buffer_size": "true", "memory_limit": limit, "temp_directory": spill}
         self.failure: Exception | None = None

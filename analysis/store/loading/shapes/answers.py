@@ -39,7 +39,7 @@ def settle_multi_answers(source: Source, column: str, comment: str | None = None
     column
         The column of labels.
     comment
-        The column of comments, if the file has one. What was said goes in front of it.
+        The column of comments; None takes the one that the format names, if any. What was said goes in front of it.
 
     Returns
     -------
@@ -51,6 +51,7 @@ def settle_multi_answers(source: Source, column: str, comment: str | None = None
     FileFaultError
         If more than a fifth of the answers are of several classes.
     """
+    comment = comment or dict(source.table.roles).get("comment")
     label = source.to_text(column)
     counts = Counter(
         {

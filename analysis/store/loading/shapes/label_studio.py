@@ -14,6 +14,7 @@ from analysis.store.loading.shapes.parts import (
     describe_count,
     find_free_name,
     make_part,
+    make_votes,
     rename_roles,
 )
 from analysis.store.loading.source import Source
@@ -77,8 +78,7 @@ def split_label_studio(source: Source, options: LoadOptions) -> list[Source]:
         if control is not None and len(found.votes):
             votes = _make_votes(source, ids, control, with_gold=not gold)
             parts.append(votes)
-            comment = dict(votes.table.roles).get("comment")
-            settled = settle_multi_answers(votes, control, comment)
+            settled = settle_multi_answers(votes, control)
             names = tuple(found.known_names)
             parts[-1] = replace(settled, table=replace(settled.table, known_names=names))
         if control is not None and len(found.predictions):
@@ -242,8 +242,10 @@ def _make_votes(source: Source, ids: _Ids, control: str, *, with_gold: bool) -> 
             counted=counted,
         )
     )[0]
-    roles = [("item_id", ids.name), ("given_label", control)]
-    columns = [ids.sql, _pick(Fragment("answers"), control, lists=True)]
+    columns = {
+        "item_id": (ids.name, ids.sql),
+        "given_label": (control, _pick(Fragment("answers"), control, lists=True)),
+    }
     known = {
         "annotator": Fragment("annotator"),
         "suggested": suggested,
@@ -256,15 +258,9 @@ def _make_votes(source: Source, ids: _Ids, control: str, *, with_gold: bool) -> 
     told = {"annotator", *(name for name, times in zip(("suggested", *details), present, strict=True) if times)}
     for role, column in known.items():
         if role in told:
-            roles.append((role, find_free_name(role, [name for _role, name in roles])))
-            columns.append(column)
-    query = template(
-        "SELECT row, {columns} FROM found_votes JOIN raw ON raw.row = task WHERE {counted} ORDER BY n",
-        columns=join(", ", columns),
-        counted=counted,
-    )
-    names = [name for _role, name in roles]
-    return make_part(source, query, names, part="votes", kind="votes", roles=roles)
+            columns[role] = (find_free_name(role, [name for name, _column in columns.values()]), column)
+    rest = template("FROM found_votes JOIN raw ON raw.row = task WHERE {counted} ORDER BY n", counted=counted)
+    return make_votes(source, columns, rest)
 
 
 def _make_predictions(source: Source, ids: _Ids, control: str) -> Source:

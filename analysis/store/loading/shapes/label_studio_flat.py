@@ -18,6 +18,7 @@ from analysis.store.loading.shapes.parts import (
     describe_count,
     find_free_name,
     make_part,
+    make_votes,
     rename_roles,
 )
 from analysis.store.loading.source import Source
@@ -80,7 +81,7 @@ def split_label_studio_flat(source: Source, options: LoadOptions) -> list[Source
     with closed_on_error() as parts:
         parts.append(_make_items(source, layout, options))
         parts.append(_make_votes(source, layout))
-        parts[1] = settle_multi_answers(parts[1], layout.control, dict(parts[1].table.roles).get("comment"))
+        parts[1] = settle_multi_answers(parts[1], layout.control)
         return [add_notes(parts[0], _describe(source, layout)), parts[1]]
 
 
@@ -247,21 +248,12 @@ def _make_votes(source: Source, layout: _Layout) -> Source:
             find_free_name("comment", [layout.control]),
             template("nullif(concat_ws('; ', {said}), '')", said=said),
         )
-    query = template(
+    rest = template(
         # A task that nobody answered stands there without an annotation.
-        "SELECT row, {columns} FROM raw WHERE {annotation} IS NOT NULL ORDER BY row",
-        columns=join(", ", [column for _name, column in columns.values()]),
+        "FROM raw WHERE {annotation} IS NOT NULL ORDER BY row",
         annotation=source.to_text("annotation_id"),
     )
-    return make_part(
-        source,
-        query,
-        [name for name, _column in columns.values()],
-        part="votes",
-        kind="votes",
-        roles=[(role, name) for role, (name, _column) in columns.items()],
-        rejects=source.table.rejects,
-    )
+    return make_votes(source, columns, rest, rejects=source.table.rejects)
 
 
 def _describe(source: Source, layout: _Layout) -> list[str]:

@@ -17,6 +17,7 @@ from analysis.store.loading.shapes.parts import (
     describe_count,
     find_free_name,
     make_part,
+    make_votes,
     rename_roles,
 )
 from analysis.store.loading.shapes.people_columns import fold
@@ -104,8 +105,7 @@ def split_mechanical_turk(source: Source, options: LoadOptions) -> list[Source]:
     with closed_on_error() as parts:
         parts.append(_make_items(source, layout, options))
         parts.append(_make_votes(source, layout, found))
-        comment = dict(parts[1].table.roles).get("comment")
-        parts[1] = settle_multi_answers(parts[1], layout.name, comment)
+        parts[1] = settle_multi_answers(parts[1], layout.name)
         return [add_notes(parts[0], _describe(source, layout)), parts[1]]
 
 
@@ -302,23 +302,14 @@ def _make_votes(source: Source, layout: _Layout, found: FoundAnswers) -> Source:
     remark = next((name for name in found.classes if fold(name) in _REMARKS and ANSWER + name in known), None)
     if remark is not None:
         columns["comment"] = (ANSWER + remark, _unescape(source, ANSWER + remark))
-    query = template(
-        "SELECT row, {columns} FROM raw JOIN found_answers ON task = row "
+    rest = template(
         # A HIT that nobody took is an item, and no vote.
+        "FROM raw JOIN found_answers ON task = row "
         "WHERE coalesce({annotator}, {assignment}) IS NOT NULL ORDER BY row, place",
-        columns=join(", ", [column for _name, column in columns.values()]),
         annotator=source.to_text("WorkerId"),
         assignment=source.to_text("AssignmentId"),
     )
-    return make_part(
-        source,
-        query,
-        [name for name, _column in columns.values()],
-        part="votes",
-        kind="votes",
-        roles=[(role, name) for role, (name, _column) in columns.items()],
-        rejects=source.table.rejects,
-    )
+    return make_votes(source, columns, rest, rejects=source.table.rejects)
 
 
 def _describe(source: Source, layout: _Layout) -> list[str]:

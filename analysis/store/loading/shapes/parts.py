@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.errors import FileFaultError
-from analysis.roles import ROW_NUMBER, Kind, Roles, guess_roles
+from analysis.roles import Kind, Roles, guess_roles
+from analysis.store.loading.planning import merge_given
 from analysis.store.loading.source import Source, count_part
 from analysis.store.loading.staging import LoadOptions
 from analysis.store.readers.scratch import Lines, Reject, Scratch, SourceTable, physical
@@ -26,6 +27,7 @@ __all__ = [
     "guess_source_roles",
     "list_names",
     "make_part",
+    "make_votes",
     "narrow",
     "rename_roles",
     "select_kinds",
@@ -63,12 +65,7 @@ class PartLines(Lines):
 
 def guess_source_roles(source: Source, options: LoadOptions) -> Roles:
     """Guess the roles of a file that is still whole, with what the user and the format say of its columns."""
-    names = {*source.table.names, ROW_NUMBER}
-    said = [(role, column) for role, column in options.roles if column in names and role != EVERY_ROLE]
-    given = {column for _role, column in said}
-    single = {role for role, _column in said if role != "feature"}
-    said += [(role, column) for role, column in source.table.roles if column not in given and role not in single]
-    return guess_roles(source.facts, said)
+    return guess_roles(source.facts, merge_given(source, options))
 
 
 def make_part(
@@ -130,6 +127,35 @@ def make_part(
     except BaseException:
         scratch.close()
         raise
+
+
+def make_votes(
+    source: Source, columns: Mapping[str, tuple[str, Fragment]], rest: Fragment, *, rejects: Sequence[Reject] = ()
+) -> Source:
+    """Make the part of the votes.
+
+    Parameters
+    ----------
+    source
+        What the votes are read from.
+    columns
+        For each role, the name and the SQL of its column.
+    rest
+        The query behind its columns: ``FROM ... ORDER BY ...``.
+    rejects
+        As in ``SourceTable``.
+
+    Returns
+    -------
+    Source
+        As of :func:`make_part`.
+    """
+    query = template(
+        "SELECT row, {columns} {rest}", columns=join(", ", [column for _name, column in columns.values()]), rest=rest
+    )
+    names = [name for name, _column in columns.values()]
+    roles = [(role, name) for role, (name, _column) in columns.items()]
+    return make_part(source, query, names, part="votes", kind="votes", roles=roles, rejects=rejects)
 
 
 def set_aside(scratch: Scratch) -> Fragment:
